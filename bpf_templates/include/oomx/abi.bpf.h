@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_ABI_BPF_H
+#define OOMX_ABI_BPF_H
+
+/*
+ * Everything on the BPF side that knows a revision of the "mm: BPF OOM" series; its C++ twin is
+ * oomx/bpf/abi.hpp. Supported: v2 (27 Oct 2025).
+ */
+#include <oomx/decision.h>
+#include <oomx/kernel.bpf.h>
+
+struct bpf_oom_ctx {
+	__u64 cgroup_id; /* where this instance is attached, 0: system-wide */
+} __attribute__((preserve_access_index));
+
+struct bpf_oom_ops___v2 {
+	int (*handle_out_of_memory)(struct bpf_oom_ctx *ctx, struct oom_control *oc);
+	void (*handle_cgroup_offline)(struct bpf_oom_ctx *ctx, __u64 cgroup_id);
+	char name[OOMX_NAME_LEN];
+};
+
+extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
+				const char *message__str) __weak __ksym;
+
+/*
+ * The struct_ops instance of a policy. on_oom is int (struct oom_control *, __u64 attached_to):
+ * 0 passes the OOM on, 1 claims it; on_gone is void (__u64 cgroup_id). The instance is left out of
+ * the load unless user space enables it, so that one object can carry several revisions.
+ */
+#define OOMX_ABI_V2(policy_name, on_oom, on_gone)                                                  \
+	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
+	int BPF_PROG(oomx_oom_v2, struct bpf_oom_ctx *instance, struct oom_control *oc)            \
+	{                                                                                          \
+		return on_oom(oc, instance->cgroup_id);                                            \
+	}                                                                                          \
+	SEC("?struct_ops.s/handle_cgroup_offline")                                                 \
+	void BPF_PROG(oomx_gone_v2, struct bpf_oom_ctx *instance, __u64 cgroup_id)                 \
+	{                                                                                          \
+		on_gone(cgroup_id);                                                                \
+	}                                                                                          \
+	SEC("?.struct_ops.link")                                                                   \
+	struct bpf_oom_ops___v2 oomx_ops_v2 = {                                                    \
+		.handle_out_of_memory = (void *)oomx_oom_v2,                                       \
+		.handle_cgroup_offline = (void *)oomx_gone_v2,                                     \
+		.name = policy_name,                                                               \
+	}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_CONFIG_H
+#define OOMX_CONFIG_H
+
+/*
+ * What every policy's config starts with, seen alike by BPF and C++. No padding: the bytes are
+ * compared and copied as they are.
+ */
+#include <linux/types.h>
+
+enum oomx_mode {
+	OOMX_ENFORCE = 0,
+	OOMX_SHADOW = 1, /* decide and record, kill nothing, decline */
+};
+
+/* The limits no policy can leave; the building blocks enforce them. */
+struct oomx_rails {
+	__u64 min_interval_ns; /* between two kills of this policy; 0: none */
+	__u32 max_processes;   /* a cgroup with more is spared */
+	__u32 mode;	       /* enum oomx_mode */
+};
+
+/* The part of the object both sides write while it is loaded. */
+struct oomx_control {
+	__u64 armed;	/* 0: decline at once. Set by user space once the attach scope is proven. */
+	__u64 handled;	/* OOM events that ended in a kill or in waiting for one */
+	__u64 declined; /* OOM events left to the parent or to the kernel */
+	__u64 dropped;	/* events lost because the ring buffer was full */
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_DECISION_H
+#define OOMX_DECISION_H
+
+/*
+ * The record: what the ring buffer carries, seen alike by BPF and C++. Every struct starts with
+ * the header; a reader that does not know the version must refuse the event.
+ */
+#include <linux/types.h>
+
+#define OOMX_RECORD_VERSION 1
+#define OOMX_NAME_LEN 64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
+#define OOMX_TOP 8	 /* how many cgroups one decision names */
+
+enum oomx_event_kind {
+	OOMX_EVENT_DECISION = 1,
+	OOMX_EVENT_CGROUP_GONE = 2,
+};
+
+struct oomx_event {
+	__u16 version;
+	__u16 kind; /* enum oomx_event_kind */
+	__u32 size; /* of the whole record, bytes */
+};
+
+enum oomx_result {
+	OOMX_RESULT_DECLINED = 0,    /* the policy chose not to act */
+	OOMX_RESULT_NO_VICTIM = 1,   /* nobody was eligible */
+	OOMX_RESULT_KILLED = 2,	     /* at least one process was killed */
+	OOMX_RESULT_WAITING = 3,     /* an earlier victim is still dying: no second kill */
+	OOMX_RESULT_KILL_FAILED = 4, /* every kill was refused: see error */
+	OOMX_RESULT_SHADOW = 5,	     /* would have killed: shadow mode */
+	OOMX_RESULT_COOLING = 6,     /* would have killed: too soon after the last kill */
+};
+
+enum oomx_verdict {
+	OOMX_VERDICT_CANDIDATE = 0,	 /* eligible */
+	OOMX_VERDICT_CHOSEN = 1,	 /* the victim */
+	OOMX_VERDICT_SPARED_ADJ = 2,	 /* holds a process with oom_score_adj -1000 */
+	OOMX_VERDICT_SPARED_INIT = 3,	 /* holds process 1 */
+	OOMX_VERDICT_SPARED_MANY = 4,	 /* holds more processes than the rails allow */
+	OOMX_VERDICT_SPARED_POLICY = 5,	 /* the policy's own rule */
+	OOMX_VERDICT_UNREADABLE = 6,	 /* its processes could not be listed: spared */
+	OOMX_VERDICT_EMPTY = 7,		 /* nobody to kill */
+	OOMX_VERDICT_DYING = 8,		 /* holds an earlier victim that is still dying */
+};
+
+/* One cgroup that was looked at. */
+struct oomx_entry {
+	__u64 cgroup_id;
+	__u64 size;	 /* what it was ranked by: bytes */
+	__u32 processes; /* seen before the look-up ended */
+	__u32 verdict;	 /* enum oomx_verdict */
+};
+
+struct oomx_decision {
+	struct oomx_event event;
+	__u64 time_ns;	   /* CLOCK_MONOTONIC at entry */
+	__u64 took_ns;	   /* entry to return */
+	__u64 generation;  /* of the config the policy was loaded with */
+	__u64 attached_to; /* cgroup id of the instance, 0: system-wide */
+	__u64 scope;	   /* cgroup id of the OOM, 0: system-wide */
+	__u64 scope_usage; /* bytes */
+	__u64 victim;	   /* cgroup id, 0: none */
+	__u64 victim_size; /* bytes */
+	__u32 considered;  /* leaf cgroups looked at */
+	__u32 eligible;
+	__u32 killed;  /* processes */
+	__u32 refused; /* processes the kernel would not kill */
+	__u32 result;  /* enum oomx_result */
+	__s32 error;   /* negative errno of the last refusal, or 0 */
+	__u32 top_count;
+	__u32 reserved;
+	char policy[OOMX_NAME_LEN];
+	struct oomx_entry top[OOMX_TOP]; /* largest first */
+};
+
+/* A cgroup that this policy was attached to has been removed; the attachment is inert. */
+struct oomx_cgroup_gone {
+	struct oomx_event event;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 cgroup_id;
+	char policy[OOMX_NAME_LEN];
+};
+
+#endif

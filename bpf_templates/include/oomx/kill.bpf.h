@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_KILL_BPF_H
+#define OOMX_KILL_BPF_H
+
+/* The kill, within the rails. */
+#include <oomx/emit.bpf.h>
+#include <oomx/scope.bpf.h>
+#include <oomx/task.bpf.h>
+
+/* When this policy last killed, CLOCK_MONOTONIC. Handlers do not overlap: see emit.bpf.h. */
+static __u64 oomx_last_kill_ns = 0;
+
+/*
+ * Kill the processes of a cgroup as the kernel's killer would; with only_dying, none but those it
+ * already killed. Members of a memory.oom.group die together, so later ones may be gone or dying
+ * already: neither is an error.
+ */
+static __noinline __u32 oomx_kill_processes(struct oom_control *oc, struct mem_cgroup *victim,
+					    bool only_dying)
+{
+	struct task_struct *task;
+	__u32 killed = 0;
+	oomx_process_iter it;
+	int err;
+
+	err = bpf_iter_css_task_new(&it, &victim->css, CSS_TASK_ITER_PROCS);
+	if (err) {
+		oomx_record.error = err;
+		return 0;
+	}
+	while ((task = bpf_iter_css_task_next(&it))) {
+		if (oomx_unkillable(task) || (only_dying && !oomx_dying(task)))
+			continue;
+		err = bpf_oom_kill_process(oc, task, "Out of memory (oomx)");
+		if (!err) {
+			killed++;
+			continue;
+		}
+		oomx_record.refused++;
+		oomx_record.error = err;
+	}
+	return killed;
+}
+
+/*
+ * Kill every process of the victim and claim the OOM; pass it on when the rails forbid it or the
+ * kernel refused every one. Call it outside the walk: killing sleeps.
+ */
+static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem_cgroup *victim)
+{
+	const volatile struct oomx_rails *rails = oomx_rails();
+	struct oomx_decision *r = &oomx_record;
+
+	if (scope->dying)
+		return OOMX_DECLINED; /* the caller waits for that one instead */
+
+	r->victim = oomx_memcg_id(victim);
+	r->victim_size = oomx_usage_without_cache(victim);
+	oomx_renote(r->victim, OOMX_VERDICT_CHOSEN);
+
+	if (rails->mode != OOMX_ENFORCE) {
+		r->result = OOMX_RESULT_SHADOW;
+		return OOMX_DECLINED;
+	}
+	if (oomx_last_kill_ns && r->time_ns - oomx_last_kill_ns < rails->min_interval_ns) {
+		r->result = OOMX_RESULT_COOLING;
+		return OOMX_DECLINED;
+	}
+	r->killed = oomx_kill_processes(scope->oc, victim, false);
+	if (!r->killed) {
+		r->result = OOMX_RESULT_KILL_FAILED;
+		return OOMX_DECLINED;
+	}
+	r->result = OOMX_RESULT_KILLED;
+	oomx_last_kill_ns = r->time_ns;
+	return OOMX_HANDLED;
+}
+
+/*
+ * An earlier victim is still dying. The kernel takes an OOM for handled only if memory was freed
+ * within this very call, and asking for a kill of a process on its way out says so without a
+ * second kill.
+ */
+static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	r->victim = oomx_memcg_id(scope->dying);
+	r->victim_size = oomx_usage_without_cache(scope->dying);
+	r->result = OOMX_RESULT_WAITING;
+	return oomx_kill_processes(scope->oc, scope->dying, true) ? OOMX_HANDLED : OOMX_DECLINED;
+}
+
+#endif

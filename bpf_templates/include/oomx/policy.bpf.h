@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_POLICY_BPF_H
+#define OOMX_POLICY_BPF_H
+
+/*
+ * All a policy includes. It writes one function that looks at the scope and acts through the
+ * building blocks, and one line:
+ *
+ *	OOMX_POLICY(name, config, handle);
+ *
+ * handle is int (struct oomx_scope *) and returns OOMX_HANDLED or OOMX_DECLINED; declining is
+ * always safe. config is the policy's const volatile global whose first member, rails, is a
+ * struct oomx_rails.
+ */
+#include <oomx/abi.bpf.h>
+#include <oomx/emit.bpf.h>
+#include <oomx/kill.bpf.h>
+#include <oomx/memcg.bpf.h>
+#include <oomx/scope.bpf.h>
+#include <oomx/scoped.bpf.h>
+#include <oomx/task.bpf.h>
+#include <oomx/walk.bpf.h>
+
+static __always_inline void oomx_begin(struct oomx_scope *scope, const char *policy, __u64 name_len,
+				       __u64 attached_to)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	__builtin_memset(r, 0, sizeof(*r));
+	r->event.version = OOMX_RECORD_VERSION;
+	r->event.kind = OOMX_EVENT_DECISION;
+	r->event.size = sizeof(*r);
+	r->time_ns = bpf_ktime_get_ns();
+	r->generation = oomx_generation;
+	r->attached_to = attached_to;
+	r->scope = oomx_memcg_id(scope->oc->memcg);
+	__builtin_memcpy(r->policy, policy, name_len);
+
+	/* Sleeps, so before the walk. Statistics below are up to two seconds old otherwise. */
+	bpf_mem_cgroup_flush_stats(scope->root);
+	r->scope_usage = oomx_usage(scope->root);
+}
+
+static __always_inline int oomx_end(int outcome)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	if (r->result == OOMX_RESULT_DECLINED && !r->eligible)
+		r->result = OOMX_RESULT_NO_VICTIM;
+	__sync_fetch_and_add(outcome ? &oomx_control.handled : &oomx_control.declined, 1);
+	r->took_ns = bpf_ktime_get_ns() - r->time_ns;
+	oomx_emit(r, sizeof(*r));
+	return outcome;
+}
+
+#define OOMX_POLICY(policy_name, config, handle)                                                   \
+	static __always_inline const volatile struct oomx_rails *oomx_rails(void)                  \
+	{                                                                                          \
+		return &config.rails;                                                              \
+	}                                                                                          \
+	static __always_inline int oomx_on_oom(struct oom_control *oc, __u64 attached_to)          \
+	{                                                                                          \
+		oomx_memcg_ref root = NULL;                                                        \
+		oomx_memcg_ref dying = NULL;                                                       \
+		struct mem_cgroup *memcg = oc->memcg;                                              \
+		int outcome;                                                                       \
+                                                                                                   \
+		if (!oomx_control.armed)                                                           \
+			return OOMX_DECLINED;                                                      \
+		root = memcg ? bpf_get_mem_cgroup(&memcg->css) : bpf_get_root_mem_cgroup();        \
+		if (!root)                                                                         \
+			return OOMX_DECLINED;                                                      \
+		struct oomx_scope scope = { .oc = oc, .root = root };                              \
+                                                                                                   \
+		oomx_begin(&scope, #policy_name, sizeof(#policy_name), attached_to);               \
+		outcome = handle(&scope);                                                          \
+		dying = scope.dying;                                                               \
+		if (dying)                                                                         \
+			outcome = oomx_wait_for_dying(&scope);                                     \
+		return oomx_end(outcome == OOMX_HANDLED);                                          \
+	}                                                                                          \
+	static __always_inline void oomx_on_gone(__u64 cgroup_id)                                  \
+	{                                                                                          \
+		struct oomx_cgroup_gone gone = {                                                   \
+			.event = { OOMX_RECORD_VERSION, OOMX_EVENT_CGROUP_GONE, sizeof(gone) },    \
+			.time_ns = bpf_ktime_get_ns(),                                             \
+			.cgroup_id = cgroup_id,                                                    \
+			.policy = #policy_name,                                                    \
+		};                                                                                 \
+                                                                                                   \
+		oomx_emit(&gone, sizeof(gone));                                                    \
+	}                                                                                          \
+	OOMX_ABI_V2(#policy_name, oomx_on_oom, oomx_on_gone);                                      \
+	/* The memcg and kill kfuncs are GPL-only. */                                              \
+	char LICENSE[] SEC("license") = "Dual BSD/GPL"
+
+#endif

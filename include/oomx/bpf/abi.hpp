@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <oomx/btf_view.hpp>
+
+// Everything on the C++ side that knows a revision of the "mm: BPF OOM" series; its BPF twin is
+// oomx/abi.bpf.h. Supported: v2 (27 Oct 2025).
+
+namespace oomx::bpf::abi {
+
+/// Which revision of the series a kernel carries.
+enum class revision {
+    none,    ///< no BPF OOM at all
+    v2,      ///< 27 Oct 2025
+    v3,      ///< 26 Jan 2026
+    v4_wip,  ///< an unposted work branch
+    unknown, ///< struct bpf_oom_ops is there, in a form nobody has described
+};
+
+inline constexpr const char* ops_struct = "bpf_oom_ops";
+inline constexpr const char* ops_value_struct = "bpf_struct_ops_bpf_oom_ops";
+
+/// Told apart by the handler's parameters, never by the kernel's version.
+[[nodiscard]] inline revision revision_of(const btf_view& kernel) {
+    const auto ops = kernel.find_struct(ops_struct);
+    if (!ops || !kernel.find_struct(ops_value_struct)) {
+        return revision::none;
+    }
+    constexpr std::string_view handler = "handle_out_of_memory";
+    if (ops->has("handle_cgroup_offline") || ops->callback_parameter(handler, 0) == "bpf_oom_ctx") {
+        return revision::v2;
+    }
+    if (ops->callback_parameter(handler, 1) == "bpf_struct_ops_link") {
+        return revision::v3;
+    }
+    if (ops->callback_parameter(handler, 1) == "cgroup") {
+        return revision::v4_wip;
+    }
+    return revision::unknown;
+}
+
+[[nodiscard]] constexpr std::string_view name(revision which) {
+    switch (which) {
+    case revision::none:
+        return "none";
+    case revision::v2:
+        return "v2";
+    case revision::v3:
+        return "v3";
+    case revision::v4_wip:
+        return "v4-wip";
+    case revision::unknown:
+        break;
+    }
+    return "unknown";
+}
+
+/// The cgroup file descriptor with which v2 means "system-wide".
+inline constexpr std::uint32_t system_wide_fd = 0;
+
+/// BPF_LINK_CREATE of a struct_ops map as v2 reads it (include/uapi/linux/bpf.h): written out here
+/// because the distributions' header is older than the series.
+struct link_create {
+    std::uint32_t map_fd = 0;
+    std::uint32_t target_fd = 0;
+    std::uint32_t attach_type = 44; // BPF_STRUCT_OPS
+    std::uint32_t flags = 0;
+    std::uint32_t relative_fd = system_wide_fd;
+    std::uint32_t reserved = 0;
+    std::uint64_t expected_revision = 0;
+};
+static_assert(offsetof(link_create, relative_fd) == 16 && sizeof(link_create) == 32);
+
+} // namespace oomx::bpf::abi

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <bpf/libbpf.h>
+
+#include <oomx/bpf/libbpf_messages.hpp>
+#include <oomx/bpf/verifier_log.hpp>
+#include <oomx/result.hpp>
+
+namespace oomx::bpf {
+
+/// A BPF object in the kernel's hands or on its way there, through the class that `bpftool gen
+/// skeleton` made of it. Owns its maps and programs; their descriptors close with it.
+template <typename Skeleton>
+class [[nodiscard]] object {
+public:
+    /// Reads the object that is compiled in. Nothing is loaded yet: its read-only data can be set.
+    static result<object> open() {
+        const libbpf_messages messages;
+        auto log = std::make_unique<std::string>(log_capacity, '\0');
+        bpf_object_open_opts options{};
+        options.sz = sizeof options;
+        options.kernel_log_buf = log->data();
+        options.kernel_log_size = log->size();
+        Skeleton* const skeleton = Skeleton::open(&options);
+        if (skeleton == nullptr) {
+            const int cause = errno;
+            return refused(errc::malformed, cause, "libbpf cannot open the object", {},
+                           messages.text());
+        }
+        return object{skeleton, std::move(log)};
+    }
+
+    /// Hands it to the kernel. Errors: not_permitted; rejected with the verifier's log, or with
+    /// libbpf's messages where libbpf gave up before the verifier.
+    [[nodiscard]] result<void> load() {
+        const libbpf_messages messages;
+        const int failed = Skeleton::load(skeleton_.get());
+        // Up to its NUL; the buffer is of no use after this.
+        const auto log = std::exchange(log_, nullptr);
+        if (failed == 0) {
+            return {};
+        }
+        if (log->front() != '\0') {
+            return refused(errc::rejected, -failed, "the kernel's verifier refused the program",
+                           "see error::log() for its whole log", log->c_str());
+        }
+        if (failed == -EPERM || failed == -EACCES) {
+            return failure(errc::not_permitted, -failed, "this process may not load BPF programs",
+                           "run as root, or with CAP_BPF and CAP_PERFMON");
+        }
+        return refused(errc::rejected, -failed, "libbpf could not load it",
+                       "see error::log() for its messages", messages.text());
+    }
+
+    [[nodiscard]] Skeleton* operator->() const { return skeleton_.get(); }
+    [[nodiscard]] Skeleton* native_handle() const { return skeleton_.get(); }
+
+private:
+    // The kernel keeps the end of a log that does not fit.
+    static constexpr std::size_t log_capacity = std::size_t{1} << 20;
+
+    struct release {
+        void operator()(Skeleton* skeleton) const { Skeleton::destroy(skeleton); }
+    };
+
+    object(Skeleton* skeleton, std::unique_ptr<std::string> log)
+        : skeleton_{skeleton}, log_{std::move(log)} {}
+
+    static auto refused(errc code, int cause, std::string what, std::string remedy,
+                        std::string log) {
+        std::string line{last_meaningful_line(log)};
+        return failure(error{code, cause, std::move(what), std::move(remedy)}.with_log(
+            std::move(log), std::move(line)));
+    }
+
+    std::unique_ptr<Skeleton, release> skeleton_;
+    std::unique_ptr<std::string> log_; // libbpf writes into it until load() returns
+};
+
+} // namespace oomx::bpf

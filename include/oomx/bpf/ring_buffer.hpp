@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <bpf/libbpf.h>
+
+#include <oomx/result.hpp>
+
+namespace oomx::bpf {
+
+/// The reading end of a BPF ring buffer map. Keeps the map alive; one thread at a time.
+class [[nodiscard]] ring_buffer {
+public:
+    static result<ring_buffer> open(int map_fd) {
+        auto sink = std::make_unique<handler>();
+        ::ring_buffer* const ring = ::ring_buffer__new(map_fd, &deliver, sink.get(), nullptr);
+        if (ring == nullptr) {
+            return failure(errc::system, errno, "map the ring buffer");
+        }
+        return ring_buffer{ring, std::move(sink)};
+    }
+
+    /// Waits until there is a record or the time is up, hands over every one that is there, oldest
+    /// first, as a span valid during the call, and returns how many there were.
+    template <typename Receiver>
+    result<std::size_t> poll(std::chrono::milliseconds timeout, Receiver receiver) {
+        sink_->function = [](void* target, std::span<const std::byte> record) {
+            (*static_cast<Receiver*>(target))(record);
+        };
+        sink_->target = &receiver;
+        const int count = ::ring_buffer__poll(ring_.get(), static_cast<int>(timeout.count()));
+        *sink_ = {};
+        if (count < 0 && count != -EINTR) {
+            return failure(errc::system, -count, "poll the ring buffer");
+        }
+        return static_cast<std::size_t>(count < 0 ? 0 : count);
+    }
+
+    /// Readable when there is a record: for the caller's own epoll loop.
+    [[nodiscard]] int fd() const { return ::ring_buffer__epoll_fd(ring_.get()); }
+
+private:
+    struct handler {
+        void (*function)(void*, std::span<const std::byte>) = nullptr;
+        void* target = nullptr;
+    };
+
+    struct release {
+        void operator()(::ring_buffer* ring) const { ::ring_buffer__free(ring); }
+    };
+
+    ring_buffer(::ring_buffer* ring, std::unique_ptr<handler> sink)
+        : sink_{std::move(sink)}, ring_{ring} {}
+
+    // Called from C: an exception must not leave it.
+    static int deliver(void* sink, void* data, std::size_t size) noexcept {
+        const auto* const to = static_cast<handler*>(sink);
+        to->function(to->target, {static_cast<const std::byte*>(data), size});
+        return 0;
+    }
+
+    std::unique_ptr<handler> sink_; // before the ring, which points to it
+    std::unique_ptr<::ring_buffer, release> ring_;
+};
+
+} // namespace oomx::bpf

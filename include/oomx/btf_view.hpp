@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <bpf/btf.h>
+
+#include <oomx/result.hpp>
+
+namespace oomx {
+
+/// A struct of a kernel, as its BTF describes it. Valid while its btf_view lives.
+class btf_struct {
+public:
+    btf_struct(const btf* types, const btf_type* type) : types_{types}, type_{type} {}
+
+    /// Bytes.
+    [[nodiscard]] std::uint32_t size() const { return type_->size; }
+
+    /// Bytes from the start of the struct; nothing if it has no such member.
+    [[nodiscard]] std::optional<std::uint32_t> offset_of(std::string_view member) const {
+        const auto index = index_of(member);
+        if (!index) {
+            return std::nullopt;
+        }
+        return btf_member_bit_offset(type_, *index) / 8;
+    }
+
+    [[nodiscard]] bool has(std::string_view member) const { return index_of(member).has_value(); }
+
+    /// For a member that is a pointer to a function: the name of the struct its n-th parameter
+    /// points to. Nothing if there is no such parameter or it is no pointer to a struct.
+    [[nodiscard]] std::optional<std::string_view> callback_parameter(std::string_view member,
+                                                                     std::uint16_t n) const {
+        const auto index = index_of(member);
+        if (!index) {
+            return std::nullopt;
+        }
+        const auto* callback = target(btf_members(type_)[*index].type);
+        if (callback == nullptr || !btf_is_func_proto(callback) || n >= btf_vlen(callback)) {
+            return std::nullopt;
+        }
+        const auto* parameter = target(btf_params(callback)[n].type);
+        if (parameter == nullptr || !btf_is_composite(parameter)) {
+            return std::nullopt;
+        }
+        return btf__name_by_offset(types_, parameter->name_off);
+    }
+
+private:
+    [[nodiscard]] std::optional<std::uint16_t> index_of(std::string_view member) const {
+        for (std::uint16_t i = 0; i < btf_vlen(type_); ++i) {
+            if (btf__name_by_offset(types_, btf_members(type_)[i].name_off) == member) {
+                return i;
+            }
+        }
+        return std::nullopt;
+    }
+
+    /// What a pointer points to, const and typedefs taken off; null if it is no pointer.
+    [[nodiscard]] const btf_type* target(std::uint32_t pointer) const {
+        const auto* type = plain(pointer);
+        return type != nullptr && btf_is_ptr(type) ? plain(type->type) : nullptr;
+    }
+
+    [[nodiscard]] const btf_type* plain(std::uint32_t id) const {
+        const auto* type = btf__type_by_id(types_, id);
+        while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) {
+            type = btf__type_by_id(types_, type->type);
+        }
+        return type;
+    }
+
+    const btf* types_;
+    const btf_type* type_;
+};
+
+/// The types of a kernel: what it has is decided by these, never by its version.
+class btf_view {
+public:
+    /// Those of the running kernel. Error: unsupported where it carries none.
+    static result<btf_view> kernel() {
+        btf* const types = btf__load_vmlinux_btf();
+        if (types == nullptr) {
+            return failure(errc::unsupported, errno,
+                           "read the kernel's types: /sys/kernel/btf/vmlinux cannot be read",
+                           "run a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+        }
+        return btf_view{types};
+    }
+
+    /// Takes over types that were built or parsed elsewhere, as tests do.
+    static btf_view adopt(btf* types) { return btf_view{types}; }
+
+    [[nodiscard]] std::optional<btf_struct> find_struct(const std::string& name) const {
+        const int id = btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_STRUCT);
+        if (id < 0) {
+            return std::nullopt;
+        }
+        return btf_struct{types_.get(), btf__type_by_id(types_.get(), static_cast<__u32>(id))};
+    }
+
+    [[nodiscard]] const btf* native_handle() const { return types_.get(); }
+
+private:
+    struct release {
+        void operator()(btf* types) const { btf__free(types); }
+    };
+
+    explicit btf_view(btf* types) : types_{types} {}
+
+    std::unique_ptr<btf, release> types_;
+};
+
+} // namespace oomx

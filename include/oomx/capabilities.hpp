@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <oomx/bpf/abi.hpp>
+#include <oomx/btf_view.hpp>
+
+namespace oomx {
+
+/// One thing the machine has or has not.
+struct capability {
+    enum class state : std::uint8_t { yes, no, unknown };
+
+    state has = state::unknown;
+    std::string because; ///< why not, or why it could not be told; what was found, for a yes
+    std::string remedy;  ///< what to do about a no
+
+    [[nodiscard]] explicit operator bool() const { return has == state::yes; }
+};
+
+/// What this machine offers to OOM policies.
+struct capabilities {
+    capability bpf_oom; ///< policies inside the kernel
+    bpf::abi::revision revision = bpf::abi::revision::none;
+};
+
+/// Judges a kernel by its types.
+[[nodiscard]] inline capabilities probe(const btf_view& kernel) {
+    using enum capability::state;
+    const auto revision = bpf::abi::revision_of(kernel);
+    capabilities found{.bpf_oom = {}, .revision = revision};
+    switch (revision) {
+    case bpf::abi::revision::v2:
+        found.bpf_oom = {yes, "struct bpf_oom_ops as in v2 of the series", {}};
+        break;
+    case bpf::abi::revision::none:
+        found.bpf_oom = {no, "this kernel has no bpf_oom: struct bpf_oom_ops is not in its types",
+                         "run a kernel with the \"mm: BPF OOM\" series, such as oomx's test kernel "
+                         "(./dev kernel)"};
+        break;
+    default:
+        found.bpf_oom = {no,
+                         fmt::format("this kernel's bpf_oom is of revision {}; v2 is supported",
+                                     bpf::abi::name(revision)),
+                         "run a kernel with v2 of the \"mm: BPF OOM\" series"};
+    }
+    return found;
+}
+
+/// Asks the running kernel.
+[[nodiscard]] inline capabilities probe() {
+    auto kernel = btf_view::kernel();
+    if (!kernel) {
+        return {.bpf_oom = {capability::state::unknown, kernel.error().message(), {}}};
+    }
+    return probe(*kernel);
+}
+
+} // namespace oomx

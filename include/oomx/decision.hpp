@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <oomx/bytes.hpp>
+#include <oomx/decision.h>
+#include <oomx/ids.hpp>
+#include <oomx/result.hpp>
+
+namespace oomx {
+
+/// How an OOM event ended.
+enum class outcome : std::uint32_t {
+    declined = OOMX_RESULT_DECLINED,       ///< the policy chose not to act
+    no_victim = OOMX_RESULT_NO_VICTIM,     ///< nobody was eligible
+    killed = OOMX_RESULT_KILLED,           ///< the victim was killed
+    waiting = OOMX_RESULT_WAITING,         ///< an earlier victim is still dying: no second kill
+    kill_failed = OOMX_RESULT_KILL_FAILED, ///< the kernel refused every kill: see refusal()
+    shadow = OOMX_RESULT_SHADOW,           ///< would have killed: shadow mode
+    cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
+};
+
+/// What a policy and its rails thought of one cgroup.
+enum class verdict : std::uint32_t {
+    candidate = OOMX_VERDICT_CANDIDATE,
+    chosen = OOMX_VERDICT_CHOSEN,
+    spared_oom_score_adj = OOMX_VERDICT_SPARED_ADJ,
+    spared_init = OOMX_VERDICT_SPARED_INIT,
+    spared_many_processes = OOMX_VERDICT_SPARED_MANY,
+    spared_by_policy = OOMX_VERDICT_SPARED_POLICY,
+    unreadable = OOMX_VERDICT_UNREADABLE,
+    empty = OOMX_VERDICT_EMPTY,
+    dying = OOMX_VERDICT_DYING,
+};
+
+/// One cgroup a decision names.
+struct ranked_cgroup {
+    cgroup_id id;
+    bytes size; ///< what it was ranked by
+    std::uint32_t processes;
+    oomx::verdict verdict;
+};
+
+/// What one policy did at one OOM event, and why.
+class decision {
+public:
+    explicit decision(const oomx_decision& record) : record_{record} {}
+
+    [[nodiscard]] std::string_view policy() const { return {record_.policy, policy_length()}; }
+    [[nodiscard]] oomx::outcome outcome() const { return oomx::outcome{record_.result}; }
+
+    /// The cgroup that was out of memory; no_cgroup for the whole system.
+    [[nodiscard]] cgroup_id scope() const { return cgroup_id{record_.scope}; }
+    [[nodiscard]] bytes scope_usage() const { return bytes{record_.scope_usage}; }
+
+    /// Where the deciding instance is attached; no_cgroup for system-wide.
+    [[nodiscard]] cgroup_id attached_to() const { return cgroup_id{record_.attached_to}; }
+
+    /// no_cgroup if there is none.
+    [[nodiscard]] cgroup_id victim() const { return cgroup_id{record_.victim}; }
+    [[nodiscard]] bytes victim_size() const { return bytes{record_.victim_size}; }
+
+    [[nodiscard]] std::uint32_t considered() const { return record_.considered; }
+    [[nodiscard]] std::uint32_t eligible() const { return record_.eligible; }
+    [[nodiscard]] std::uint32_t killed() const { return record_.killed; }
+
+    /// How many kills the kernel refused, and the errno of the last one.
+    [[nodiscard]] std::uint32_t refused() const { return record_.refused; }
+    [[nodiscard]] int refusal() const { return -record_.error; }
+
+    /// CLOCK_MONOTONIC when the kernel called the policy, which is std::chrono::steady_clock.
+    [[nodiscard]] std::chrono::nanoseconds when() const {
+        return std::chrono::nanoseconds{record_.time_ns};
+    }
+    [[nodiscard]] std::chrono::nanoseconds took() const {
+        return std::chrono::nanoseconds{record_.took_ns};
+    }
+
+    /// Of the config the policy was loaded with.
+    [[nodiscard]] std::uint64_t generation() const { return record_.generation; }
+
+    /// The largest cgroups that were looked at, largest first: how many.
+    [[nodiscard]] std::size_t top_count() const { return record_.top_count; }
+    /// `n` below top_count().
+    [[nodiscard]] ranked_cgroup top(std::size_t n) const {
+        const oomx_entry& entry = record_.top[n];
+        return {cgroup_id{entry.cgroup_id}, bytes{entry.size}, entry.processes,
+                oomx::verdict{entry.verdict}};
+    }
+
+private:
+    [[nodiscard]] std::size_t policy_length() const {
+        return ::strnlen(record_.policy, sizeof record_.policy);
+    }
+
+    oomx_decision record_;
+};
+
+/// A cgroup that the policy was attached to has been removed: that attachment is inert.
+struct cgroup_gone {
+    cgroup_id id;
+};
+
+/// Reads one record of the ring buffer and hands it to `receive`, which is called with a
+/// `const decision&`, or with a `const cgroup_gone&` if it takes one.
+///
+/// Error: malformed for a record of another version, size or kind than this library knows.
+template <typename Receive>
+result<void> decode(std::span<const std::byte> record, Receive&& receive) {
+    oomx_event event{};
+    if (record.size() < sizeof event) {
+        return failure(errc::malformed,
+                       fmt::format("decode event: {} bytes hold no header", record.size()));
+    }
+    std::memcpy(&event, record.data(), sizeof event);
+    if (event.version != OOMX_RECORD_VERSION) {
+        return failure(errc::malformed,
+                       fmt::format("decode event: its version is {}, this library knows {}",
+                                   event.version, OOMX_RECORD_VERSION),
+                       "build the policy and the program with the same oomx");
+    }
+    if (event.kind == OOMX_EVENT_DECISION && record.size() >= sizeof(oomx_decision)) {
+        oomx_decision raw{};
+        std::memcpy(&raw, record.data(), sizeof raw);
+        if (raw.top_count > OOMX_TOP) {
+            return failure(errc::malformed, fmt::format("decode event: it claims to name {} cgroups",
+                                                        raw.top_count));
+        }
+        receive(decision{raw});
+        return {};
+    }
+    if (event.kind == OOMX_EVENT_CGROUP_GONE && record.size() >= sizeof(oomx_cgroup_gone)) {
+        if constexpr (std::is_invocable_v<Receive, const cgroup_gone&>) {
+            oomx_cgroup_gone raw{};
+            std::memcpy(&raw, record.data(), sizeof raw);
+            receive(cgroup_gone{cgroup_id{raw.cgroup_id}});
+        }
+        return {};
+    }
+    return failure(errc::malformed, fmt::format("decode event: kind {} in {} bytes is unknown",
+                                                event.kind, record.size()));
+}
+
+/// A few words, as the formatter of a decision uses them.
+[[nodiscard]] constexpr std::string_view describe(verdict what) {
+    switch (what) {
+    case verdict::candidate:
+        return "eligible";
+    case verdict::chosen:
+        return "chosen";
+    case verdict::spared_oom_score_adj:
+        return "spared: holds a process with oom_score_adj -1000";
+    case verdict::spared_init:
+        return "spared: holds process 1";
+    case verdict::spared_many_processes:
+        return "spared: holds more processes than max_processes";
+    case verdict::spared_by_policy:
+        return "spared by the policy";
+    case verdict::unreadable:
+        return "spared: its processes could not be listed";
+    case verdict::empty:
+        return "holds no process";
+    case verdict::dying:
+        return "holds an earlier victim that is still dying";
+    }
+    return "unknown";
+}
+
+/// A few words, as the formatter of a decision uses them.
+[[nodiscard]] constexpr std::string_view describe(outcome what) {
+    switch (what) {
+    case outcome::declined:
+        return "declined";
+    case outcome::no_victim:
+        return "declined, nobody was eligible";
+    case outcome::killed:
+        return "killed";
+    case outcome::waiting:
+        return "waiting for an earlier victim to die";
+    case outcome::kill_failed:
+        return "declined, the kernel refused to kill";
+    case outcome::shadow:
+        return "declined (shadow mode), would have killed";
+    case outcome::cooling:
+        return "declined, too soon after the last kill to kill";
+    }
+    return "unknown";
+}
+
+} // namespace oomx
+
+/// Several lines: what happened, then the cgroups that were looked at, largest first.
+template <>
+struct fmt::formatter<oomx::decision> {
+    static constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+
+    static auto format(const oomx::decision& d, fmt::format_context& context) {
+        auto out = fmt::format_to(context.out(), "{}: {}", d.policy(), describe(d.outcome()));
+        if (d.victim() != oomx::no_cgroup) {
+            out = fmt::format_to(out, " cgroup {} ({})", std::to_underlying(d.victim()),
+                                 d.victim_size());
+        }
+        if (d.scope() == oomx::no_cgroup) {
+            out = fmt::format_to(out, "; the system is out of memory");
+        } else {
+            out = fmt::format_to(out, "; cgroup {} is out of memory with {} used",
+                                 std::to_underlying(d.scope()), d.scope_usage());
+        }
+        out = fmt::format_to(out, "; {} of {} leaves eligible, {} killed, {} refused", d.eligible(),
+                             d.considered(), d.killed(), d.refused());
+        out = fmt::format_to(out, ", took {} us",
+                             std::chrono::duration_cast<std::chrono::microseconds>(d.took()).count());
+        for (std::size_t i = 0; i < d.top_count(); ++i) {
+            const auto at = d.top(i);
+            out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {} processes: {}",
+                                 at.size, std::to_underlying(at.id), at.processes,
+                                 describe(at.verdict));
+        }
+        return out;
+    }
+};

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+// The table of contents. A layer includes only what is above it.
+
+// Vocabulary.
+#include <oomx/bytes.hpp>
+#include <oomx/error.hpp>
+#include <oomx/ids.hpp>
+#include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
+
+// What the kernel shows.
+#include <oomx/btf_view.hpp>
+#include <oomx/capabilities.hpp>
+#include <oomx/cgroup.hpp>
+
+// BPF.
+#include <oomx/bpf/abi.hpp>
+#include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/libbpf_messages.hpp>
+#include <oomx/bpf/link.hpp>
+#include <oomx/bpf/object.hpp>
+#include <oomx/bpf/ring_buffer.hpp>
+#include <oomx/bpf/verifier_log.hpp>
+
+// Policies.
+#include <oomx/attachment.hpp>
+#include <oomx/decision.hpp>
+#include <oomx/events.hpp>
+#include <oomx/load.hpp>
+#include <oomx/policy.hpp>
+#include <oomx/rails.hpp>

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include <largest_leaf.skel.hpp>
+
+#include <oomx/bytes.hpp>
+#include <oomx/policy.hpp>
+#include <oomx/rails.hpp>
+#include <oomx/result.hpp>
+
+namespace oomx::policies {
+
+/// Of the leaf cgroups inside the OOM's scope, the one that holds the most memory besides page cache
+/// dies whole (bpf_templates/largest_leaf.bpf.c).
+struct largest_leaf {
+    using skeleton = ::largest_leaf_bpf;
+    using config = ::oomx_largest_leaf_config;
+
+    struct options {
+        bytes min_usage{}; ///< a smaller leaf is spared
+        oomx::rails rails{};
+    };
+
+    static constexpr std::string_view name = "largest_leaf";
+
+    static result<config> configure(const options& chosen) {
+        auto rails = chosen.rails.raw();
+        if (!rails) {
+            return pass_on(std::move(rails));
+        }
+        return config{*rails, chosen.min_usage.count()};
+    }
+};
+
+static_assert(policy<largest_leaf>);
+
+} // namespace oomx::policies

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <oomx/config.h>
+#include <oomx/result.hpp>
+
+namespace oomx {
+
+/// Whether a policy acts.
+enum class mode : std::uint32_t {
+    enforce = OOMX_ENFORCE,
+    shadow = OOMX_SHADOW, ///< decide and record, kill nothing, decline
+};
+
+/// The limits no policy can leave, whatever its own rule says. Always in force besides: processes
+/// with oom_score_adj -1000 and process 1 are spared with their cgroup, nothing outside the OOM's
+/// scope is touched, and nobody is killed while an earlier victim is dying.
+struct rails {
+    /// Between two kills; an OOM that comes sooner is left to the parent or the kernel.
+    std::chrono::nanoseconds min_interval{0};
+
+    /// A cgroup with more processes is spared.
+    std::uint32_t max_processes = 1024;
+
+    oomx::mode mode = oomx::mode::enforce;
+
+    /// As the policy reads them. Error: invalid_argument.
+    [[nodiscard]] result<oomx_rails> raw() const {
+        if (min_interval < std::chrono::nanoseconds::zero()) {
+            return failure(errc::invalid_argument, "rails.min_interval is negative",
+                           "give zero or more");
+        }
+        if (max_processes == 0) {
+            return failure(errc::invalid_argument, "rails.max_processes is 0: nobody could be killed",
+                           "give one or more, or use shadow mode");
+        }
+        return oomx_rails{static_cast<std::uint64_t>(min_interval.count()), max_processes,
+                          static_cast<std::uint32_t>(mode)};
+    }
+};
+
+} // namespace oomx

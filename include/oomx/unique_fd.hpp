@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <utility>
+
+#include <unistd.h>
+
+namespace oomx {
+
+/// Owns a file descriptor; closes it with its scope.
+class [[nodiscard]] unique_fd {
+public:
+    static constexpr int none = -1;
+
+    unique_fd() = default;
+    explicit unique_fd(int fd) : fd_{fd} {}
+    unique_fd(unique_fd&& other) noexcept : fd_{std::exchange(other.fd_, none)} {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
+        unique_fd{std::move(other)}.swap(*this);
+        return *this;
+    }
+    unique_fd(const unique_fd&) = delete;
+    unique_fd& operator=(const unique_fd&) = delete;
+    ~unique_fd() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+
+    void swap(unique_fd& other) noexcept { std::swap(fd_, other.fd_); }
+
+    [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+
+    /// The descriptor, still owned here.
+    [[nodiscard]] int native_handle() const { return fd_; }
+
+private:
+    int fd_ = none;
+};
+
+static_assert(sizeof(unique_fd) == sizeof(int));
+
+} // namespace oomx
