@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* decliner: looks at every leaf, records what it saw, and leaves the OOM to the next one. */
+#include <oomx/policy.bpf.h>
+
+#include "decliner.h"
+
+const volatile struct oomx_decliner_config config = {};
+
+static __always_inline int handle(struct oomx_scope *scope)
+{
+	oomx_for_each_leaf(scope, leaf)
+		;
+	return OOMX_DECLINED;
+}
+
+OOMX_POLICY(decliner, config, handle);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// What keeps a policy in force, and what is left when it ends.
+#include <csignal>
+#include <filesystem>
+#include <optional>
+
+#include <bpf/bpf.h>
+#include <catch2/catch_test_macros.hpp>
+
+#include <oomx/oomx.hpp>
+#include <oomx/policies/largest_leaf.hpp>
+
+#include "bpf/policies.hpp"
+#include "support.hpp"
+
+using namespace oomx::test;
+using namespace oomx::literals;
+using oomx::policies::largest_leaf;
+
+namespace {
+
+/// A cgroup with two leaves of which largest_leaf and the kernel kill different ones: the kernel
+/// prefers the higher oom_score_adj.
+struct contested_tree {
+    control_group parent = control_group::make("parent");
+    control_group large = parent.child("large");
+    control_group small = parent.child("small");
+    hog ours = hog::start(large);
+    hog kernels = hog::start(small, 1000);
+
+    contested_tree() {
+        ours.grow(20_MiB);
+        kernels.grow(10_MiB);
+    }
+
+    void run_out_of_memory() const { parent.set("memory.max", 24_MiB); }
+};
+
+/// A process that attaches largest_leaf and then hangs, as a stuck agent does.
+process start_agent(const control_group& where, std::optional<std::filesystem::path> pin) {
+    std::array<int, 2> ready{};
+    REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
+    const oomx::unique_fd reader{ready[0]};
+    const oomx::unique_fd writer{ready[1]};
+    auto agent = process::start([&] {
+        auto policy = must(oomx::load<largest_leaf>());
+        auto attachment = must(policy.attach(where.open()));
+        if (pin) {
+            must(attachment.pin(*pin));
+        }
+        [[maybe_unused]] const auto written = ::write(writer.native_handle(), "x", 1);
+        ::pause();
+        return 0;
+    });
+    char byte = 0;
+    REQUIRE(::read(reader.native_handle(), &byte, 1) == 1);
+    return agent;
+}
+
+/// How many maps, programs and links the kernel holds.
+struct bpf_census {
+    int maps = count(::bpf_map_get_next_id);
+    int programs = count(::bpf_prog_get_next_id);
+    int links = count(::bpf_link_get_next_id);
+
+    friend bool operator==(const bpf_census&, const bpf_census&) = default;
+
+private:
+    static int count(int (*next)(__u32, __u32*)) {
+        int total = 0;
+        for (__u32 id = 0; next(id, &id) == 0;) {
+            ++total;
+        }
+        return total;
+    }
+};
+
+/// The kernel frees them after grace periods: waits for that, not for a time.
+bool returns_to(const bpf_census& before) {
+    // membarrier's global command waits for a grace period of its own.
+    for (int grace_periods = 0; grace_periods < 2000; ++grace_periods) {
+        if (bpf_census{} == before) {
+            return true;
+        }
+        ::syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
+    }
+    return false;
+}
+
+} // namespace
+
+TEST_CASE("An unpinned policy ends with the agent that is killed") {
+    contested_tree tree;
+    auto agent = start_agent(tree.parent, std::nullopt);
+    agent.kill(SIGKILL);
+    REQUIRE(agent.ended_within(std::chrono::seconds{10}));
+    kernel_log log;
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.kernels.was_killed());
+    CHECK(log.first_killed() == tree.kernels.pid());
+    CHECK(log.says("oom_policy=default"));
+}
+
+TEST_CASE("A pinned policy still decides after the agent is killed") {
+    contested_tree tree;
+    const std::filesystem::path pin = "/sys/fs/bpf/oomx-test";
+    auto agent = start_agent(tree.parent, pin);
+    agent.kill(SIGKILL);
+    REQUIRE(agent.ended_within(std::chrono::seconds{10}));
+    kernel_log log;
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.ours.was_killed());
+    CHECK(tree.kernels.lives());
+    CHECK(log.says("oom_policy=largest_leaf"));
+    std::filesystem::remove(pin);
+}
+
+TEST_CASE("A policy decides while its agent is stopped") {
+    contested_tree tree;
+    auto agent = start_agent(tree.parent, std::nullopt);
+    agent.kill(SIGSTOP);
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.ours.was_killed());
+    CHECK(tree.kernels.lives());
+}
+
+TEST_CASE("Removing the pin takes the policy out of force") {
+    contested_tree tree;
+    const std::filesystem::path pin = "/sys/fs/bpf/oomx-test";
+    {
+        auto policy = must(oomx::load<largest_leaf>());
+        must(must(policy.attach(tree.parent.open())).pin(pin));
+    }
+    std::filesystem::remove(pin);
+    kernel_log log;
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.kernels.was_killed());
+    CHECK(log.first_killed() == tree.kernels.pid());
+}
+
+TEST_CASE("Nothing of a policy is left in the kernel after it is dropped") {
+    const bpf_census before;
+    {
+        auto parent = control_group::make("parent");
+        deciding<largest_leaf> policy{parent.open()};
+        REQUIRE_FALSE(bpf_census{} == before);
+    }
+    CHECK(returns_to(before));
+}
+
+TEST_CASE("A removed cgroup is reported, and nothing of its policy stays behind") {
+    const bpf_census before;
+    {
+        auto parent = control_group::make("parent");
+        const auto id = parent.id();
+        auto policy = must(oomx::load<largest_leaf>());
+        auto events = must(policy.events());
+        const auto attachment = must(policy.attach(parent.open()));
+
+        parent.remove();
+
+        std::optional<oomx::cgroup_id> gone;
+        struct {
+            std::optional<oomx::cgroup_id>* gone;
+            void operator()(const oomx::decision&) const {}
+            void operator()(const oomx::cgroup_gone& event) const { *gone = event.id; }
+        } receive{&gone};
+        must(events.poll(std::chrono::seconds{10}, receive));
+        CHECK(gone == id);
+    }
+    CHECK(returns_to(before));
+}
+
+TEST_CASE("A stream of events outlives the policy it came from") {
+    contested_tree tree;
+    std::optional<oomx::attachment> attachment;
+    std::optional<oomx::events> events;
+    {
+        auto policy = must(oomx::load<largest_leaf>());
+        events = must(policy.events());
+        attachment = must(policy.attach(tree.parent.open()));
+    }
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.ours.was_killed());
+    CHECK(must(events->poll(std::chrono::milliseconds{0}, [](const oomx::decision&) {})) > 0);
+    CHECK(events->dropped() == 0);
+}

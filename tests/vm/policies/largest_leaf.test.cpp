@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <fstream>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <oomx/oomx.hpp>
+#include <oomx/policies/largest_leaf.hpp>
+
+#include "../support.hpp"
+
+using namespace oomx::test;
+using namespace oomx::literals;
+using oomx::outcome;
+using oomx::verdict;
+using oomx::policies::largest_leaf;
+
+namespace {
+
+/// The tree of the series' own selftest: leaves of 10 (oom_score_adj 1000), 40 (-1000), 30 and
+/// 20 MiB, two levels below a parent.
+struct selftest_tree {
+    control_group parent = control_group::make("parent");
+    control_group left = parent.child("left");
+    control_group right = parent.child("right");
+    control_group ten = left.child("ten");
+    control_group forty = left.child("forty");
+    control_group thirty = right.child("thirty");
+    control_group twenty = right.child("twenty");
+    hog in_ten = hog::start(ten, 1000);
+    hog in_forty = hog::start(forty, -1000);
+    hog in_thirty = hog::start(thirty);
+    hog in_twenty = hog::start(twenty);
+
+    selftest_tree() {
+        in_ten.grow(10_MiB);
+        in_forty.grow(40_MiB);
+        in_thirty.grow(30_MiB);
+        in_twenty.grow(20_MiB);
+    }
+
+    /// With all of them full, lowering the limit is one OOM: reclaim finds nothing.
+    void run_out_of_memory() const { parent.set("memory.max", 80_MiB); }
+};
+
+} // namespace
+
+TEST_CASE("largest_leaf kills the largest leaf that may die, and nothing else") {
+    selftest_tree tree;
+    deciding<largest_leaf> policy{tree.parent.open()};
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.in_thirty.was_killed());
+    CHECK(tree.in_ten.lives());
+    CHECK(tree.in_forty.lives());
+    CHECK(tree.in_twenty.lives());
+}
+
+TEST_CASE("A kill by largest_leaf is counted where the kernel counts its own") {
+    selftest_tree tree;
+    deciding<largest_leaf> policy{tree.parent.open()};
+
+    tree.run_out_of_memory();
+    CHECK(tree.in_thirty.was_killed());
+
+    CHECK(tree.thirty.event("oom_kill") == 1);
+    CHECK(tree.forty.event("oom_kill") == 0);
+    CHECK(tree.twenty.event("oom_kill") == 0);
+    CHECK(tree.parent.event("oom_kill") == 1); // hierarchical
+}
+
+TEST_CASE("The kernel's report of a kill names the policy") {
+    selftest_tree tree;
+    deciding<largest_leaf> policy{tree.parent.open()};
+    kernel_log log;
+
+    tree.run_out_of_memory();
+    CHECK(tree.in_thirty.was_killed());
+
+    CHECK(log.says("oom_policy=largest_leaf"));
+    CHECK_FALSE(log.says("oom_policy=default"));
+}
+
+TEST_CASE("The record names the victim, the candidates and who was spared") {
+    selftest_tree tree;
+    deciding<largest_leaf> policy{tree.parent.open()};
+
+    tree.run_out_of_memory();
+    const auto decisions = policy.decisions();
+
+    REQUIRE_FALSE(decisions.empty());
+    const auto& kill = decisions.front();
+    INFO(fmt::format("{}", kill));
+    CHECK(kill.policy() == "largest_leaf");
+    CHECK(kill.outcome() == outcome::killed);
+    CHECK(kill.scope() == tree.parent.id());
+    CHECK(kill.attached_to() == tree.parent.id());
+    CHECK(kill.scope_usage() > 100_MiB);
+    CHECK(kill.victim() == tree.thirty.id());
+    CHECK(kill.victim_size() >= 30_MiB);
+    CHECK(kill.victim_size() < 32_MiB);
+    CHECK(kill.considered() == 4);
+    CHECK(kill.eligible() == 3);
+    CHECK(kill.killed() == 1);
+    CHECK(kill.refused() == 0);
+    CHECK(kill.took().count() > 0);
+
+    REQUIRE(kill.top_count() == 4);
+    CHECK(kill.top(0).id == tree.forty.id());
+    CHECK(kill.top(0).verdict == verdict::spared_oom_score_adj);
+    CHECK(kill.top(1).id == tree.thirty.id());
+    CHECK(kill.top(1).verdict == verdict::chosen);
+    CHECK(kill.top(2).id == tree.twenty.id());
+    CHECK(kill.top(2).verdict == verdict::candidate);
+    CHECK(kill.top(3).id == tree.ten.id());
+    CHECK(kill.top(3).verdict == verdict::candidate);
+}
+
+TEST_CASE("One OOM ends in one kill, however often the kernel asks while the victim dies") {
+    selftest_tree tree;
+    deciding<largest_leaf> policy{tree.parent.open()};
+
+    tree.run_out_of_memory();
+
+    const auto decisions = policy.decisions();
+    REQUIRE_FALSE(decisions.empty());
+    CHECK(decisions.front().outcome() == outcome::killed);
+    for (std::size_t i = 1; i < decisions.size(); ++i) {
+        CHECK(decisions[i].outcome() == outcome::waiting);
+        CHECK(decisions[i].victim() == tree.thirty.id());
+    }
+}
+
+TEST_CASE("All processes of the victim die together") {
+    auto parent = control_group::make("parent");
+    auto crowd = parent.child("crowd");
+    auto other = parent.child("other");
+    auto first = hog::start(crowd);
+    auto second = hog::start(crowd);
+    auto third = hog::start(crowd);
+    auto bystander = hog::start(other);
+    first.grow(12_MiB);
+    second.grow(12_MiB);
+    bystander.grow(20_MiB);
+    deciding<largest_leaf> policy{parent.open()};
+
+    parent.set("memory.max", 40_MiB);
+
+    CHECK(first.was_killed());
+    CHECK(second.was_killed());
+    CHECK(third.was_killed());
+    CHECK(bystander.lives());
+    CHECK(policy.decisions().front().killed() == 3);
+}
+
+TEST_CASE("A leaf full of page cache is not mistaken for a large one") {
+    auto parent = control_group::make("parent");
+    auto cached = parent.child("cached");
+    auto anonymous = parent.child("anonymous");
+    auto reader = hog::start(cached);
+    auto holder = hog::start(anonymous);
+    auto writer = process::start([&] {
+        cached.set("cgroup.procs", "0");
+        // Shared memory would count, so this is read from the host's file system.
+        std::ifstream in{"/proc/self/exe", std::ios::binary};
+        std::vector<char> all(std::size_t{1} << 20);
+        while (in.read(all.data(), static_cast<std::streamsize>(all.size()))) {
+        }
+        return 0;
+    });
+    REQUIRE(writer.ended_within(std::chrono::seconds{30}));
+    reader.grow(4_MiB);
+    holder.grow(10_MiB);
+    deciding<largest_leaf> policy{parent.open()};
+
+    parent.set("memory.max", 6_MiB);
+
+    CHECK(holder.was_killed());
+    CHECK(reader.lives());
+}
+
+TEST_CASE("A leaf below min_usage is spared, and when only such are left the kernel decides") {
+    auto parent = control_group::make("parent");
+    auto leaf = parent.child("leaf");
+    auto small = hog::start(leaf);
+    small.grow(10_MiB);
+    deciding<largest_leaf> policy{parent.open(), {.min_usage = 64_MiB}};
+    kernel_log log;
+
+    parent.set("memory.max", 5_MiB);
+
+    CHECK(small.was_killed());
+    const auto decisions = policy.decisions();
+    REQUIRE_FALSE(decisions.empty());
+    CHECK(decisions.front().outcome() == outcome::no_victim);
+    CHECK(decisions.front().top(0).verdict == verdict::spared_by_policy);
+    CHECK(log.says("oom_policy=default"));
+}
+
+TEST_CASE("Shadow mode decides and records, and leaves the kill to the kernel") {
+    auto parent = control_group::make("parent");
+    auto leaf = parent.child("leaf");
+    auto victim = hog::start(leaf);
+    victim.grow(10_MiB);
+    deciding<largest_leaf> policy{parent.open(), {.rails = {.mode = oomx::mode::shadow}}};
+    kernel_log log;
+
+    parent.set("memory.max", 5_MiB);
+
+    CHECK(victim.was_killed());
+    const auto decisions = policy.decisions();
+    REQUIRE_FALSE(decisions.empty());
+    CHECK(decisions.front().outcome() == outcome::shadow);
+    CHECK(decisions.front().victim() == leaf.id());
+    CHECK(decisions.front().killed() == 0);
+    CHECK_FALSE(log.says("oom_policy=largest_leaf"));
+}
+
+TEST_CASE("A second kill within min_interval is left to the kernel") {
+    auto parent = control_group::make("parent");
+    auto one = parent.child("one");
+    auto two = parent.child("two");
+    auto first = hog::start(one);
+    auto second = hog::start(two);
+    first.grow(20_MiB);
+    second.grow(10_MiB);
+    deciding<largest_leaf> policy{parent.open(), {.rails = {.min_interval = std::chrono::hours{1}}}};
+    parent.set("memory.max", 15_MiB);
+    REQUIRE(first.was_killed());
+
+    parent.set("memory.max", 5_MiB);
+
+    CHECK(second.was_killed());
+    CHECK(policy.decisions().back().outcome() == outcome::cooling);
+}
+
+TEST_CASE("A leaf with more processes than max_processes is spared") {
+    auto parent = control_group::make("parent");
+    auto crowd = parent.child("crowd");
+    auto lonely = parent.child("lonely");
+    auto first = hog::start(crowd);
+    auto second = hog::start(crowd);
+    auto victim = hog::start(lonely);
+    first.grow(20_MiB);
+    victim.grow(10_MiB);
+    deciding<largest_leaf> policy{parent.open(), {.rails = {.max_processes = 1}}};
+
+    parent.set("memory.max", 25_MiB);
+
+    CHECK(victim.was_killed());
+    CHECK(first.lives());
+    CHECK(second.lives());
+}

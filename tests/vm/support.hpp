@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <chrono>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <oomx/oomx.hpp>
+
+#include "../support/control_group.hpp"
+#include "../support/hog.hpp"
+#include "../support/kernel_log.hpp"
+#include "../support/process.hpp"
+
+namespace oomx::test {
+
+/// The value, or the end of the test with the error's text.
+template <typename T>
+T must(result<T> outcome) {
+    if (!outcome) {
+        throw std::runtime_error{outcome.error().message()};
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*outcome);
+    }
+}
+
+/// The text of the error that should be there.
+template <typename T>
+std::string refusal(const result<T>& outcome) {
+    return outcome ? "no error" : outcome.error().message();
+}
+
+/// A policy in force, and what it decided.
+template <policy P>
+class deciding {
+public:
+    explicit deciding(const cgroup& where, const typename P::options& options = {})
+        : loaded_{must(load<P>(options))},
+          stream_{must(loaded_.events())},
+          attachment_{must(loaded_.attach(where))} {}
+
+    /// All decisions until now. The kernel writes a decision before the allocation that ran out of
+    /// memory goes on, so whatever has an effect to be seen is here.
+    std::vector<decision> decisions() {
+        must(stream_.poll(std::chrono::milliseconds{0},
+                          [&](const decision& one) { seen_.push_back(one); }));
+        return seen_;
+    }
+
+private:
+    loaded_policy<P> loaded_;
+    events stream_;
+    attachment attachment_;
+    std::vector<decision> seen_;
+};
+
+} // namespace oomx::test
