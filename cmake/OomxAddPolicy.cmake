@@ -2,8 +2,6 @@
 include_guard(GLOBAL)
 include(${CMAKE_CURRENT_LIST_DIR}/OomxTools.cmake)
 
-set(_oomx_cmake_dir ${CMAKE_CURRENT_LIST_DIR})
-
 # oomx_add_policy(<name> SOURCE <name>.bpf.c [SHARED <name>.h])
 #
 # Compiles a policy for BPF and makes the INTERFACE target <name>, which gives C++ the header
@@ -44,8 +42,8 @@ function(oomx_add_policy name)
     OUTPUT ${skeleton}
     COMMAND ${CMAKE_COMMAND} -DBPFTOOL=${OOMX_BPFTOOL} -DOBJECT=${object} -DNAME=${name}_bpf
       -DKEEP_MAP_LINK=${OOMX_LIBBPF_HAS_MAP_LINK} -DOUTPUT=${skeleton}
-      -P ${_oomx_cmake_dir}/OomxSkeleton.cmake
-    DEPENDS ${object} ${_oomx_cmake_dir}/OomxSkeleton.cmake
+      -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/OomxSkeleton.cmake
+    DEPENDS ${object} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/OomxSkeleton.cmake
     COMMENT "Generating the skeleton of policy ${name}"
     VERBATIM)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The tools that turn a policy into a skeleton. Sets OOMX_CAN_BUILD_POLICIES; where it is false, the
-# reason has been said, once.
+# reason has been said, once. What is set is in the cache, because oomx_add_policy() is also called
+# from directories above the one that included this.
 include_guard(GLOBAL)
 include(CheckCXXSourceCompiles)
 
@@ -24,7 +25,7 @@ find_program(OOMX_CLANG NAMES clang-19 clang-22 clang-21 clang-20 clang-18 clang
 find_program(OOMX_BPFTOOL NAMES bpftool PATHS /usr/sbin
   VALIDATOR _oomx_bpftool_is_new_enough DOC "bpftool 7.5 or newer, to generate skeletons")
 
-set(OOMX_CAN_BUILD_POLICIES TRUE)
+set(OOMX_CAN_BUILD_POLICIES TRUE CACHE INTERNAL "")
 if(NOT OOMX_CLANG)
   list(APPEND _oomx_missing "clang 16 or newer (Debian: clang-19)")
 endif()
@@ -32,7 +33,7 @@ if(NOT OOMX_BPFTOOL)
   list(APPEND _oomx_missing "bpftool 7.5 or newer (Debian 12: bpftool/bookworm-backports)")
 endif()
 if(_oomx_missing)
-  set(OOMX_CAN_BUILD_POLICIES FALSE)
+  set(OOMX_CAN_BUILD_POLICIES FALSE CACHE INTERNAL "")
   list(JOIN _oomx_missing " and " _oomx_missing)
   message(WARNING "oomx: policies are not built: ${_oomx_missing} not found. "
                   "Install it, or name it with -DOOMX_CLANG=… or -DOOMX_BPFTOOL=….")
@@ -49,14 +50,16 @@ unset(CMAKE_REQUIRED_LIBRARIES)
 
 # Where the C headers of the host's architecture are: linux/types.h wants asm/types.h.
 if(CMAKE_LIBRARY_ARCHITECTURE)
-  set(OOMX_BPF_SYSTEM_INCLUDES -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+  set(OOMX_BPF_SYSTEM_INCLUDES -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+    CACHE INTERNAL "")
 endif()
 
 # bpf_tracing.h reads arguments by the registers of this architecture.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  set(OOMX_BPF_TARGET_ARCH x86)
+  set(arch x86)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-  set(OOMX_BPF_TARGET_ARCH arm64)
+  set(arch arm64)
 else()
-  set(OOMX_BPF_TARGET_ARCH ${CMAKE_SYSTEM_PROCESSOR})
+  set(arch ${CMAKE_SYSTEM_PROCESSOR})
 endif()
+set(OOMX_BPF_TARGET_ARCH ${arch} CACHE INTERNAL "")

@@ -49,7 +49,13 @@ struct mem_cgroup {
 	struct cgroup_subsys_state css;
 };
 
+struct maple_tree {
+	void *ma_root;
+};
+
 struct mm_struct {
+	struct maple_tree mm_mt;
+	atomic_t mm_users;
 	unsigned long flags;
 };
 

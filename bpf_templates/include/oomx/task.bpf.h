@@ -23,15 +23,21 @@ static __always_inline bool oomx_unkillable(struct task_struct *task)
 }
 
 /*
- * Killed for an OOM and still holding memory. Once the reaper has taken what it could
- * (MMF_OOM_SKIP), waiting for this one frees nothing more: the kernel's own killer moves on too
- * (mm/oom_kill.c, oom_evaluate_task()).
+ * Killed for an OOM, and its memory is still to come. Once the reaper has taken what it could
+ * (MMF_OOM_SKIP), waiting frees nothing more: the kernel's own killer moves on too (mm/oom_kill.c,
+ * oom_evaluate_task()). But exit_mmap() (mm/mmap.c) sets that flag as well, before it gives the
+ * pages back; the kernel's killer kills an innocent sibling in that window, we wait: nothing blocks
+ * there, and the tree of mappings is gone at its end.
  */
 static __always_inline bool oomx_dying(struct task_struct *task)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, signal, oom_mm);
 
-	return mm && !(BPF_CORE_READ(mm, flags) & (1UL << MMF_OOM_SKIP));
+	if (!mm)
+		return false;
+	if (!(BPF_CORE_READ(mm, flags) & (1UL << MMF_OOM_SKIP)))
+		return true;
+	return !BPF_CORE_READ(mm, mm_users.counter) && BPF_CORE_READ(mm, mm_mt.ma_root);
 }
 
 #endif
