@@ -1,0 +1,241 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds the test kernel. See README.md beside this file.
+set -euo pipefail
+
+usage() {
+	cat <<'TXT'
+usage: build.sh [fast|checked|stock]   build a variant (default: fast), print the path of its vmlinux
+       build.sh --path VARIANT         print the path; fail if it is not built
+       build.sh --clean                remove the build trees, keep the built kernels
+
+  fast     linux-source-6.12 with BPF OOM policies
+  checked  the same with lockdep, KASAN and other checks
+  stock    the same configuration as fast, unpatched
+
+environment:
+  OOMX_CACHE_DIR      where everything goes (default: $XDG_CACHE_HOME/oomx or ~/.cache/oomx)
+  OOMX_KERNEL_SOURCE  the source tarball (default: /usr/src/linux-source-6.12.tar.xz)
+  OOMX_KERNEL_JOBS    compile jobs at a time (default: the number of CPUs)
+TXT
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${OOMX_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/oomx}/kernel
+tarball=${OOMX_KERNEL_SOURCE:-/usr/src/linux-source-6.12.tar.xz}
+packages="build-essential flex bison bc libelf-dev pahole patch xz-utils linux-source-6.12"
+build=$cache/build
+keep_results=3
+
+say() { echo "kernel: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+check_tools() {
+	local tool missing=
+	for tool in gcc make ld objcopy flex bison bc pahole patch xz flock sha256sum; do
+		command -v $tool >/dev/null || missing="$missing $tool"
+	done
+	[ -e /usr/include/libelf.h ] || missing="$missing libelf.h"
+	[ -z "$missing" ] || die "cannot build: missing$missing. Install with: apt-get install $packages"
+	[ -e "$tarball" ] || die "cannot build: no kernel source at $tarball. Install with: apt-get install linux-source-6.12"
+}
+
+# What names the source: the package's version, or the tarball's content.
+source_id() {
+	if [ -z "${OOMX_KERNEL_SOURCE:-}" ] && dpkg-query -W -f '${Version}' linux-source-6.12 2>/dev/null; then
+		return
+	fi
+	sha256sum <"$tarball" | cut -c1-16
+}
+
+configs() {
+	echo "$here/config"
+	[ "$1" != checked ] || echo "$here/config.checked"
+}
+
+# Everything that decides what a variant's vmlinux is.
+hash_of() {
+	local variant=$1
+	{
+		echo "$variant $source $(gcc -dumpfullversion) $(ld --version | head -1) $(pahole --version)"
+		cd "$here"
+		sha256sum build.sh
+		cat $(configs "$variant")
+		if [ "$variant" != stock ]; then
+			cat hooks.patch
+			find src -type f | LC_ALL=C sort | xargs sha256sum
+		fi
+	} | sha256sum | cut -c1-16
+}
+
+# Replace $2 by $1 unless equal, so that make rebuilds only what changed.
+update() {
+	cmp -s "$1" "$2" && return
+	mkdir -p "$(dirname "$2")"
+	cp "$1" "$2.oomx-new"
+	mv "$2.oomx-new" "$2"
+}
+
+unpack() {
+	if [ "$(cat "$build/source" 2>/dev/null)" != "$source" ]; then
+		say "unpacking $tarball ($source)"
+		rm -rf "$build"
+		mkdir -p "$build/linux.tmp"
+		tar -xf "$tarball" -C "$build/linux.tmp" --strip-components=1 ||
+			die "cannot unpack $tarball: tar failed, see above. Is the file whole, is there room in $cache?"
+		mv "$build/linux.tmp" "$build/linux"
+		echo "$source" >"$build/source"
+	fi
+}
+
+# Make the source tree that of $1: originals, or originals with hooks and new files.
+# The originals of all files ever patched are in $build/orig.
+sync_tree() {
+	local variant=$1 stage=$build/stage f
+
+	rm -rf "$stage"
+	mkdir -p "$stage" "$build/orig"
+	for f in $(sed -n 's|^+++ b/||p' "$here/hooks.patch"); do
+		[ -e "$build/linux/$f" ] ||
+			die "cannot apply hooks.patch: $f is not in linux $source. The patch is for 6.12; adapt it to this source"
+		[ -e "$build/orig/$f" ] || update "$build/linux/$f" "$build/orig/$f"
+	done
+	cp -r "$build/orig/." "$stage/"
+	if [ "$variant" != stock ]; then
+		patch -p1 -s -F1 --no-backup-if-mismatch -d "$stage" <"$here/hooks.patch" >"$build/patch.log" 2>&1 || {
+			cat "$build/patch.log" >&2
+			die "cannot apply hooks.patch to linux $source: the files above differ from those it was made for. Adapt tests/kernel/hooks.patch to this source"
+		}
+		cp -r "$here/src/." "$stage/"
+	fi
+
+	# New files of an earlier sync that are not wanted now.
+	if [ -e "$build/added" ]; then
+		while read -r f; do
+			[ -e "$stage/$f" ] || rm -f "$build/linux/$f"
+		done <"$build/added"
+	fi
+	(cd "$here/src" && find . -type f) | sed 's|^\./||' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
+	mv "$build/added.new" "$build/added"
+
+	(cd "$stage" && find . -type f) | while read -r f; do
+		update "$stage/$f" "$build/linux/$f"
+	done
+	rm -rf "$stage"
+}
+
+kmake() {
+	make -C "$build/linux" O="$obj" "$@"
+}
+
+configure() {
+	local variant=$1 wanted option got
+	mkdir -p "$obj"
+	cat $(configs "$variant") >"$obj/wanted"
+	kmake -s KCONFIG_ALLCONFIG="$obj/wanted" allnoconfig >"$log" 2>&1 || failed "configure"
+	# Kconfig drops what it does not know or cannot have, silently.
+	grep -E '^(# )?CONFIG_' "$obj/wanted" | sed -E 's/^(# )?(CONFIG_[A-Z0-9_]+).*/\2/' | sort -u | while read -r option; do
+		wanted=$(grep -E "^(# )?$option[ =]" "$obj/wanted" | tail -1)
+		got=$(grep -E "^(# )?$option[ =]" "$obj/.config" || true)
+		# An option that does not exist is as good as one that is not set.
+		[ "$wanted" = "$got" ] || [ "$wanted$got" = "# $option is not set" ] ||
+			die "cannot configure: wanted '$wanted', got '${got:-nothing}'. Does linux $source know it, are its dependencies in $(configs "$variant" | tail -1)?"
+	done
+}
+
+failed() {
+	grep -nE '(error|undefined reference):? |\*\*\*' "$log" | head -10 >&2 || true
+	echo "--- last lines of $log" >&2
+	tail -25 "$log" >&2
+	die "cannot $1 linux $source: see above, the whole log is in $log"
+}
+
+# Run make in the background and say how far it is.
+compile() {
+	local about=$1 pid start=$SECONDS next=0 n
+	kmake -j"${OOMX_KERNEL_JOBS:-$(nproc)}" vmlinux >>"$log" 2>&1 &
+	pid=$!
+	trap 'kill $pid 2>/dev/null; wait $pid 2>/dev/null; exit 130' INT TERM HUP
+	while kill -0 $pid 2>/dev/null; do
+		sleep 1
+		n=$(grep -cE '^  (CC|AS|LD|HOSTCC) ' "$log" || true)
+		if [ -t 2 ]; then
+			printf '\rkernel: %s: %d files of up to %d, %d:%02d ' "$variant" "$n" "$about" \
+				$(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)) >&2
+		elif [ $((SECONDS - start)) -ge $next ]; then
+			say "$variant: $n files of up to $about, $((SECONDS - start)) s"
+			next=$((next + 30))
+		fi
+	done
+	[ ! -t 2 ] || echo >&2
+	wait $pid || failed "build"
+	trap - INT TERM HUP
+	say "$variant: built in $((SECONDS - start)) s"
+}
+
+prune() {
+	ls -dt "$cache/$1"-* 2>/dev/null | tail -n +$((keep_results + 1)) | xargs -r rm -rf
+	rm -rf "$cache"/.new-*
+}
+
+main() {
+	local variant=fast path=
+	case ${1:-} in
+	-h|--help) usage; exit 0 ;;
+	--path) path=y; variant=${2:-} ;;
+	--clean)
+		mkdir -p "$cache"
+		exec 9>"$cache/lock"
+		flock 9
+		rm -rf "$build"
+		exit 0 ;;
+	'') ;;
+	*) variant=$1 ;;
+	esac
+	case $variant in
+	fast|checked|stock) ;;
+	*) usage >&2; exit 2 ;;
+	esac
+
+	check_tools
+	source=$(source_id)
+	local result
+	result=$cache/$variant-$(hash_of "$variant")
+	if [ -e "$result/vmlinux" ]; then
+		echo "$result/vmlinux"
+		exit 0
+	fi
+	[ -z "$path" ] || die "no vmlinux for $variant: not built from these sources yet. Build it with: tests/kernel/build.sh $variant"
+
+	mkdir -p "$cache"
+	exec 9>"$cache/lock"
+	if ! flock -n 9; then
+		say "waiting for another build"
+		flock 9
+	fi
+	if [ ! -e "$result/vmlinux" ]; then
+		export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=oomx KBUILD_BUILD_HOST=oomx KBUILD_BUILD_VERSION=1
+		export LC_ALL=C
+		unset MAKEFLAGS MAKELEVEL
+		# stock and fast share objects: only what the patch touches is built twice.
+		obj=$build/plain
+		[ "$variant" != checked ] || obj=$build/checked
+		unpack
+		sync_tree "$variant"
+		log=$build/$variant.log
+		configure "$variant"
+		compile 1200
+		local new=$cache/.new-$$
+		mkdir "$new"
+		objcopy --strip-debug "$obj/vmlinux" "$new/vmlinux"
+		cp "$obj/.config" "$new/config"
+		cp "$log" "$new/build.log"
+		rm -rf "$result"
+		mv "$new" "$result"
+		prune "$variant"
+	fi
+	echo "$result/vmlinux"
+}
+
+main "$@"
