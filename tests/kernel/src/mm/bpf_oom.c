@@ -341,6 +341,20 @@ static bool bpf_oom_in_scope(struct oom_control *oc, struct task_struct *task)
 	return ret;
 }
 
+/*
+ * Is the memory of this victim being given back right now? exit_mmap() sets
+ * MMF_OOM_SKIP when the pages are unmapped but not yet freed and uncharged;
+ * an OOM in that window would kill somebody else for memory that is on its way.
+ * The tree of mappings goes last.
+ */
+static bool bpf_oom_in_exit_mmap(struct task_struct *task)
+{
+	struct mm_struct *mm = READ_ONCE(task->signal->oom_mm);
+
+	return mm && !atomic_read(&mm->mm_users) &&
+	       rcu_access_pointer(mm->mm_mt.ma_root);
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -369,6 +383,11 @@ __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc,
 		return -EPERM;
 	if (!bpf_oom_as_posted && !bpf_oom_in_scope(oc, task))
 		return -EPERM;
+
+	if (!bpf_oom_as_posted && bpf_oom_in_exit_mmap(task)) {
+		oc->bpf_memory_freed = true;
+		return 0;
+	}
 
 	/* Any thread that still has the memory will do. */
 	victim = find_lock_task_mm(task);
