@@ -44,5 +44,5 @@ function(oomx_add_vm_test)
     LABELS "${arg_LABELS}" PROCESSORS "${arg_CPUS}" TIMEOUT "${limit}")
 endfunction()
 
-add_test(NAME vm_harness COMMAND "${OOMX_VM_DIR}/harness.test.sh")
+add_test(NAME vm_harness COMMAND "${OOMX_VM_DIR}/harness.test.sh" --kernel fast)
 set_tests_properties(vm_harness PROPERTIES LABELS harness PROCESSORS 2 TIMEOUT 600)

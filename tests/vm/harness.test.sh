@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Tests of tests/vm/run itself: tests/vm/harness.test.sh [kernel], the kernel as for --kernel, by default fast.
+# Tests of tests/vm/run itself: tests/vm/harness.test.sh [--kernel K], as for run.
 set -uo pipefail
 
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+[ "${1:-}" != --kernel ] || shift
 kernel=${1:-fast}
+if [[ $kernel != */* ]]; then
+	kernel=$("$here/../kernel/build.sh" --path "$kernel") || exit
+fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # Every run's own directory is made here, so that what one leaves behind is seen.
@@ -103,6 +107,23 @@ every_kind_of_splat_is_recognised() {
 
 a_splat_can_be_allowed() {
 	vm --allow-splat -- sh -c 'echo "WARNING: CPU: 0 PID: 1 at test" >/dev/kmsg' && expect_status 0
+}
+
+# A command that a shell starts in the background has SIGINT ignored, and nothing can undo that.
+signals_are_not_ignored() {
+	vm -- grep SigIgn /proc/self/status && expect_output $'SigIgn:\t0000000000000000'
+}
+
+stdin_is_empty() {
+	vm -- cat && expect_status 0 && expect_output ''
+}
+
+# `script` gives run the terminal it wants, and types.
+a_shell_runs_in_the_guest() {
+	echo 'uname -n | tr a-z A-Z; exit 3' |
+		script -qec "$here/run --kernel $kernel --shell" /dev/null >"$scratch/out" 2>&1
+	status=$?
+	expect_status 3 && expect_in "$scratch/out" 'OOMX-VM'
 }
 
 # A real one: a cgroup of 20 MiB and a shell that holds more.
@@ -224,21 +245,19 @@ a_run_that_is_killed_the_hard_way_takes_qemu_along() {
 	vm -- true && expect_status 0 && nothing_is_left
 }
 
-# The best of three, because this machine may have other things to do.
-the_command_starts_within_three_seconds() {
-	local attempt begin took best=60000
-	for attempt in 1 2 3; do
+# It can, once in five times: this machine may have other things to do.
+a_command_starts_within_three_seconds() {
+	local attempt begin
+	for attempt in 1 2 3 4 5; do
 		begin=${EPOCHREALTIME/./}
 		"$here/run" --kernel "$kernel" -- echo up 2>"$scratch/err" | {
-			read -r _
-			took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-			echo "# attempt $attempt: up after $took ms" >&3
-			echo "$took" >"$scratch/took"
+			read -r _ && echo $(((${EPOCHREALTIME/./} - begin) / 1000)) >"$scratch/took"
 			cat >/dev/null
 		}
-		[ "$(cat "$scratch/took")" -ge "$best" ] || best=$(cat "$scratch/took")
+		echo "# attempt $attempt: $(cat "$scratch/took") ms" >&3
+		[ "$(cat "$scratch/took")" -ge 3000 ] || return 0
 	done
-	[ "$best" -lt 3000 ] || { echo "start to end took $best ms"; return 1; }
+	return 1
 }
 
 main() {
