@@ -201,7 +201,7 @@ what_the_command_leaves_running_does_not_keep_the_guest_up() {
 	vm --timeout 20 -- sh -c 'sleep 1000 & echo done' && expect_status 0 && expect_output 'done'
 }
 
-# Without tsc_early_khz the guest counts 10 ms ticks, and misses many of them when the host is busy.
+# Without the counter the guest counts 10 ms ticks, and misses many of them when the host is busy.
 the_guest_s_clock_runs_like_the_host_s() {
 	local begin end guest host
 	# shellcheck disable=SC2016 # for the guest's shell
