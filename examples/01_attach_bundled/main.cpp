@@ -62,11 +62,8 @@ int main(int argc, char** argv) {
     std::signal(SIGTERM, [](int) { interrupted = 1; });
     while (interrupted == 0) {
         auto polled = events->poll(1s, [](const oomx::decision& decision) {
-            // The kernel asks again and again until the victim has given its memory back.
-            if (decision.outcome() != oomx::outcome::waiting) {
-                fmt::print("{}\n", decision);
-                std::fflush(stdout);
-            }
+            fmt::print("{}\n", decision);
+            std::fflush(stdout);
         });
         if (!polled) {
             return fail(polled.error());

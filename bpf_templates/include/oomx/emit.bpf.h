@@ -32,8 +32,11 @@ static __always_inline void oomx_emit(void *record, __u32 size)
 		__sync_fetch_and_add(&oomx_control.dropped, 1);
 }
 
-/* Name a cgroup in the record, keeping the OOMX_TOP largest, largest first. */
-static __always_inline void oomx_note(__u64 cgroup_id, __u64 size, __u32 processes, __u32 verdict)
+/*
+ * Name a cgroup in the record, keeping the OOMX_TOP largest, largest first. Global, as the verifier
+ * looks at a global function once and not at each place in a walk where it is called.
+ */
+__weak __noinline int oomx_note(__u64 cgroup_id, __u64 size, __u32 processes, __u32 verdict)
 {
 	struct oomx_decision *r = &oomx_record;
 	struct oomx_entry entry = {
@@ -61,10 +64,11 @@ static __always_inline void oomx_note(__u64 cgroup_id, __u64 size, __u32 process
 			entry = smaller;
 		}
 	}
+	return 0;
 }
 
 /* Change what the record says of a cgroup it may already name. */
-static __always_inline void oomx_renote(__u64 cgroup_id, __u32 verdict)
+__weak __noinline int oomx_renote(__u64 cgroup_id, __u32 verdict)
 {
 	struct oomx_decision *r = &oomx_record;
 	__u32 i;
@@ -72,6 +76,7 @@ static __always_inline void oomx_renote(__u64 cgroup_id, __u32 verdict)
 	for (i = 0; i < OOMX_TOP; i++)
 		if (r->top[i].cgroup_id == cgroup_id)
 			r->top[i].verdict = verdict;
+	return 0;
 }
 
 /* The policy's own rule lets this one live. */

@@ -13,33 +13,39 @@ static __u64 oomx_last_kill_ns = 0;
 /*
  * Kill the processes of a cgroup as the kernel's killer would; with only_dying, none but those it
  * already killed. Members of a memory.oom.group die together, so later ones may be gone or dying
- * already: neither is an error.
+ * already: neither is an error. True if there was one at least.
+ *
+ * Counts in the record, not in a variable: for the verifier each value of one that decides
+ * something is another state, and the loop would have no end.
  */
-static __noinline __u32 oomx_kill_processes(struct oom_control *oc, struct mem_cgroup *victim,
-					    bool only_dying)
+__weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
+					   struct mem_cgroup *victim __arg_trusted, bool only_dying)
 {
+	struct oomx_decision *r = &oomx_record;
 	struct task_struct *task;
-	__u32 killed = 0;
 	oomx_process_iter it;
+	bool done = false;
 	int err;
 
 	err = bpf_iter_css_task_new(&it, &victim->css, CSS_TASK_ITER_PROCS);
 	if (err) {
-		oomx_record.error = err;
-		return 0;
+		r->error = err;
+		return false;
 	}
 	while ((task = bpf_iter_css_task_next(&it))) {
 		if (oomx_unkillable(task) || (only_dying && !oomx_dying(task)))
 			continue;
 		err = bpf_oom_kill_process(oc, task, "Out of memory (oomx)");
-		if (!err) {
-			killed++;
+		if (err) {
+			r->refused++;
+			r->error = err;
 			continue;
 		}
-		oomx_record.refused++;
-		oomx_record.error = err;
+		if (!only_dying)
+			r->killed++;
+		done = true;
 	}
-	return killed;
+	return done;
 }
 
 /*
@@ -66,8 +72,7 @@ static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem
 		r->result = OOMX_RESULT_COOLING;
 		return OOMX_DECLINED;
 	}
-	r->killed = oomx_kill_processes(scope->oc, victim, false);
-	if (!r->killed) {
+	if (!oomx_kill_processes(scope->oc, victim, false)) {
 		r->result = OOMX_RESULT_KILL_FAILED;
 		return OOMX_DECLINED;
 	}

@@ -41,15 +41,42 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	r->scope_usage = oomx_usage(scope->root);
 }
 
+/* The victim that was waited for last, until anything else happens. */
+static __u64 oomx_waiting_for = 0;
+
+/*
+ * Until a victim has given its memory back the kernel asks again and again, hundreds of times for a
+ * large one. The first answer is a decision, the others are counted: they would push decisions out
+ * of the ring buffer.
+ */
+static __always_inline bool oomx_still_waiting(void)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	if (r->result != OOMX_RESULT_WAITING) {
+		oomx_waiting_for = 0;
+		return false;
+	}
+	oomx_control.waited++;
+	if (r->victim == oomx_waiting_for)
+		return true;
+	oomx_waiting_for = r->victim;
+	return false;
+}
+
 static __always_inline int oomx_end(int outcome)
 {
 	struct oomx_decision *r = &oomx_record;
 
 	if (r->result == OOMX_RESULT_DECLINED && !r->eligible)
 		r->result = OOMX_RESULT_NO_VICTIM;
-	__sync_fetch_and_add(outcome ? &oomx_control.handled : &oomx_control.declined, 1);
+	if (outcome)
+		oomx_control.handled++;
+	else
+		oomx_control.declined++;
 	r->took_ns = bpf_ktime_get_ns() - r->time_ns;
-	oomx_emit(r, sizeof(*r));
+	if (!oomx_still_waiting())
+		oomx_emit(r, sizeof(*r));
 	return outcome;
 }
 

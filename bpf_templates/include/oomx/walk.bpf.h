@@ -19,8 +19,12 @@ extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state 
 extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __weak __ksym;
 extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __weak __ksym;
 
-/* Look at the processes of a leaf: what the rails say of it, as enum oomx_verdict. */
-static __noinline __u32 oomx_look(struct mem_cgroup *leaf, __u32 *processes)
+/*
+ * Look at the processes of a leaf: what the rails say of it, as enum oomx_verdict. Global, as the
+ * verifier looks at a global function once; a loop inside the walk's would be too much for it.
+ */
+__weak __noinline __u32 oomx_look(struct mem_cgroup *leaf __arg_trusted,
+				  __u32 *processes __arg_nonnull)
 {
 	__u32 limit = oomx_rails()->max_processes;
 	__u32 verdict = OOMX_VERDICT_EMPTY;

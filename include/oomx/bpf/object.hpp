@@ -22,11 +22,12 @@ public:
     /// Reads the object that is compiled in. Nothing is loaded yet: its read-only data can be set.
     static result<object> open() {
         const libbpf_messages messages;
-        auto log = std::make_unique<std::string>(log_capacity, '\0');
+        auto log = std::make_unique_for_overwrite<char[]>(log_capacity);
+        log[0] = '\0';
         bpf_object_open_opts options{};
         options.sz = sizeof options;
-        options.kernel_log_buf = log->data();
-        options.kernel_log_size = log->size();
+        options.kernel_log_buf = log.get();
+        options.kernel_log_size = log_capacity;
         Skeleton* const skeleton = Skeleton::open(&options);
         if (skeleton == nullptr) {
             const int cause = errno;
@@ -41,14 +42,13 @@ public:
     [[nodiscard]] result<void> load() {
         const libbpf_messages messages;
         const int failed = Skeleton::load(skeleton_.get());
-        // Up to its NUL; the buffer is of no use after this.
-        const auto log = std::exchange(log_, nullptr);
+        const auto log = std::exchange(log_, nullptr); // of no use after this
         if (failed == 0) {
             return {};
         }
-        if (log->front() != '\0') {
+        if (log[0] != '\0') {
             return refused(errc::rejected, -failed, "the kernel's verifier refused the program",
-                           "see error::log() for its whole log", log->c_str());
+                           "see error::log() for its whole log", log.get());
         }
         if (failed == -EPERM || failed == -EACCES) {
             return failure(errc::not_permitted, -failed, "this process may not load BPF programs",
@@ -62,14 +62,15 @@ public:
     [[nodiscard]] Skeleton* native_handle() const { return skeleton_.get(); }
 
 private:
-    // The kernel keeps the end of a log that does not fit.
-    static constexpr std::size_t log_capacity = std::size_t{1} << 20;
+    // As much as libbpf itself would offer; pages the log does not reach are never touched. Of a
+    // longer one the kernel keeps the end, and reports ENOSPC instead of its real reason.
+    static constexpr std::size_t log_capacity = std::size_t{16} << 20;
 
     struct release {
         void operator()(Skeleton* skeleton) const { Skeleton::destroy(skeleton); }
     };
 
-    object(Skeleton* skeleton, std::unique_ptr<std::string> log)
+    object(Skeleton* skeleton, std::unique_ptr<char[]> log)
         : skeleton_{skeleton}, log_{std::move(log)} {}
 
     static auto refused(errc code, int cause, std::string what, std::string remedy,
@@ -80,7 +81,7 @@ private:
     }
 
     std::unique_ptr<Skeleton, release> skeleton_;
-    std::unique_ptr<std::string> log_; // libbpf writes into it until load() returns
+    std::unique_ptr<char[]> log_; // libbpf writes into it until load() returns
 };
 
 } // namespace oomx::bpf
