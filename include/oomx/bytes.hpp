@@ -39,8 +39,8 @@ consteval bytes operator""_GiB(unsigned long long n) { return bytes{n << 30}; }
 
 } // namespace oomx
 
-/// Prints in the largest binary unit that leaves a value of at least one: `30.1 MiB`, `512 B`. Takes
-/// the width and alignment of a string.
+/// Prints in the largest binary unit that leaves a value of at least one: `30.1 MiB`, `512 B`.
+/// Takes the width and alignment of a string.
 template <>
 struct fmt::formatter<oomx::bytes> : fmt::formatter<std::string_view> {
     auto format(oomx::bytes amount, fmt::format_context& context) const {

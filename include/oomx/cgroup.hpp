@@ -124,8 +124,8 @@ inline result<std::string> cgroup::read_file(std::string_view file) const {
         return failure(errc::invalid_argument, "cgroup::root() has no files",
                        "open the hierarchy's mount point to read them");
     }
-    const unique_fd source{::openat(directory_.native_handle(), std::string{file}.c_str(),
-                                    O_RDONLY | O_CLOEXEC)};
+    const unique_fd source{
+        ::openat(directory_.native_handle(), std::string{file}.c_str(), O_RDONLY | O_CLOEXEC)};
     std::string text;
     std::array<char, 4096> buffer{};
     ssize_t got = source ? 1 : -1;

@@ -133,8 +133,9 @@ result<void> decode(std::span<const std::byte> record, Receive&& receive) {
         oomx_decision raw{};
         std::memcpy(&raw, record.data(), sizeof raw);
         if (raw.top_count > OOMX_TOP) {
-            return failure(errc::malformed, fmt::format("decode event: it claims to name {} cgroups",
-                                                        raw.top_count));
+            return failure(
+                errc::malformed,
+                fmt::format("decode event: it claims to name {} cgroups", raw.top_count));
         }
         receive(decision{raw});
         return {};
@@ -218,13 +219,13 @@ struct fmt::formatter<oomx::decision> {
         }
         out = fmt::format_to(out, "; {} of {} leaves eligible, {} killed, {} refused", d.eligible(),
                              d.considered(), d.killed(), d.refused());
-        out = fmt::format_to(out, ", took {} us",
-                             std::chrono::duration_cast<std::chrono::microseconds>(d.took()).count());
+        out =
+            fmt::format_to(out, ", took {} us",
+                           std::chrono::duration_cast<std::chrono::microseconds>(d.took()).count());
         for (std::size_t i = 0; i < d.top_count(); ++i) {
             const auto at = d.top(i);
-            out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {} processes: {}",
-                                 at.size, std::to_underlying(at.id), at.processes,
-                                 describe(at.verdict));
+            out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {} processes: {}", at.size,
+                                 std::to_underlying(at.id), at.processes, describe(at.verdict));
         }
         return out;
     }

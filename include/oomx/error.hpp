@@ -34,9 +34,7 @@ public:
 
     /// The same, for a refused system call.
     error(errc code, int system_error, std::string cause, std::string remedy = {})
-        : code_{code},
-          system_error_{system_error},
-          cause_{std::move(cause)},
+        : code_{code}, system_error_{system_error}, cause_{std::move(cause)},
           remedy_{std::move(remedy)} {}
 
     /// Says what was being done: "attach policy 'x' to /sys/fs/cgroup/y".

@@ -92,7 +92,8 @@ result<loaded_policy<P>> loaded_policy<P>::make(const typename P::options& optio
     if (auto loaded = policy.load(); !loaded) {
         return pass_on(std::move(loaded));
     }
-    if (auto published = bpf::publish_ops(policy->obj, policy->maps.oomx_ops_v2, *kernel); !published) {
+    if (auto published = bpf::publish_ops(policy->obj, policy->maps.oomx_ops_v2, *kernel);
+        !published) {
         return pass_on(std::move(published));
     }
     // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.

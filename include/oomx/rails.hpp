@@ -34,7 +34,8 @@ struct rails {
                            "give zero or more");
         }
         if (max_processes == 0) {
-            return failure(errc::invalid_argument, "rails.max_processes is 0: nobody could be killed",
+            return failure(errc::invalid_argument,
+                           "rails.max_processes is 0: nobody could be killed",
                            "give one or more, or use shadow mode");
         }
         return oomx_rails{static_cast<std::uint64_t>(min_interval.count()), max_processes,

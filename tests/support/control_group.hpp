@@ -86,8 +86,7 @@ private:
 
     /// cgroup.events tells a change of "populated" by POLLPRI.
     void wait_until_empty() const {
-        const unique_fd events{
-            ::open((path_ / "cgroup.events").c_str(), O_RDONLY | O_CLOEXEC)};
+        const unique_fd events{::open((path_ / "cgroup.events").c_str(), O_RDONLY | O_CLOEXEC)};
         for (;;) {
             std::string text(256, '\0');
             const auto got = ::pread(events.native_handle(), text.data(), text.size(), 0);

@@ -87,8 +87,8 @@ private:
         if (count == 0) {
             return;
         }
-        void* const memory = ::mmap(nullptr, count, PROT_READ | PROT_WRITE,
-                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const memory =
+            ::mmap(nullptr, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         ::madvise(memory, count, MADV_NOHUGEPAGE);
         auto* const page = static_cast<volatile char*>(memory);
         for (std::uint64_t at = 0; at < count; at += 4096) {

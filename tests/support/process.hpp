@@ -37,8 +37,7 @@ public:
     }
 
     process(process&& other) noexcept
-        : pid_{std::exchange(other.pid_, 0)},
-          pidfd_{std::move(other.pidfd_)},
+        : pid_{std::exchange(other.pid_, 0)}, pidfd_{std::move(other.pidfd_)},
           status_{std::exchange(other.status_, std::nullopt)} {}
     process(const process&) = delete;
     process& operator=(const process&) = delete;

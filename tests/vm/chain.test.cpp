@@ -158,7 +158,9 @@ TEST_CASE("Dropping the attachment gives the OOM back to the kernel") {
     // Of the two, largest_leaf would kill `large`; the kernel prefers a higher oom_score_adj.
     auto preferred = hog::start(tree.small, 1000);
     preferred.grow(1_MiB);
-    { deciding<largest_leaf> policy{tree.parent.open()}; }
+    {
+        deciding<largest_leaf> policy{tree.parent.open()};
+    }
     kernel_log log;
 
     tree.run_out_of_memory();
@@ -217,4 +219,3 @@ TEST_CASE("A system-wide policy handles the machine running out of memory", "[.]
     CHECK(decisions.front().victim() == large.id());
     CHECK(log.says("oom_policy=largest_leaf"));
 }
-

@@ -43,8 +43,9 @@ TEST_CASE("A second policy on a cgroup is refused, and the first stays") {
 
     auto refused = second.attach(parent.open());
 
-    CHECK(refusal(refused) == "attach policy 'decliner' to /sys/fs/cgroup/parent: another policy is "
-                              "attached there (EBUSY); detach it first");
+    CHECK(refusal(refused) ==
+          "attach policy 'decliner' to /sys/fs/cgroup/parent: another policy is "
+          "attached there (EBUSY); detach it first");
     CHECK(refused.error().code() == errc::busy);
     CHECK(open_descriptors() == descriptors);
     parent.set("memory.max", 5_MiB);
@@ -54,7 +55,9 @@ TEST_CASE("A second policy on a cgroup is refused, and the first stays") {
 
 TEST_CASE("A cgroup whose policy is gone takes another one") {
     auto parent = control_group::make("parent");
-    { deciding<largest_leaf> first{parent.open()}; }
+    {
+        deciding<largest_leaf> first{parent.open()};
+    }
     CHECK(must(oomx::load<decliner>()).attach(parent.open()).has_value());
 }
 
@@ -89,9 +92,10 @@ TEST_CASE("A cgroup without the memory controller is refused") {
 
     auto refused = must(oomx::load<largest_leaf>()).attach(bare.open());
 
-    CHECK(refusal(refused) ==
-          "attach policy 'largest_leaf' to /sys/fs/cgroup/parent/bare: it has no memory controller; "
-          "write +memory to its parent's cgroup.subtree_control");
+    CHECK(
+        refusal(refused) ==
+        "attach policy 'largest_leaf' to /sys/fs/cgroup/parent/bare: it has no memory controller; "
+        "write +memory to its parent's cgroup.subtree_control");
 }
 
 TEST_CASE("A cgroup v1 directory is refused as one") {
@@ -101,9 +105,10 @@ TEST_CASE("A cgroup v1 directory is refused as one") {
 
     auto refused = oomx::cgroup::open(mount);
 
-    CHECK(refusal(refused) == "open cgroup /tmp/cgroup-v1: it is a cgroup v1 directory; name one of "
-                              "the cgroup v2 hierarchy, or boot with "
-                              "systemd.unified_cgroup_hierarchy=1");
+    CHECK(refusal(refused) ==
+          "open cgroup /tmp/cgroup-v1: it is a cgroup v1 directory; name one of "
+          "the cgroup v2 hierarchy, or boot with "
+          "systemd.unified_cgroup_hierarchy=1");
     ::umount(mount.c_str());
 }
 
@@ -114,9 +119,10 @@ TEST_CASE("A verifier's refusal shows its last meaningful line and keeps the who
 
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code() == errc::rejected);
-    CHECK_THAT(refusal(refused),
-               ContainsSubstring("load policy 'refused': the kernel's verifier refused the program: ") &&
-                   ContainsSubstring("invalid mem access 'trusted_ptr_or_null_'"));
+    CHECK_THAT(
+        refusal(refused),
+        ContainsSubstring("load policy 'refused': the kernel's verifier refused the program: ") &&
+            ContainsSubstring("invalid mem access 'trusted_ptr_or_null_'"));
     CHECK_THAT(refused.error().log(), ContainsSubstring("processed ") && ContainsSubstring("R1"));
     CHECK(open_descriptors() == descriptors);
 }
@@ -127,8 +133,9 @@ TEST_CASE("A process without privileges is told which ones it needs") {
             return 2;
         }
         auto refused = oomx::load<largest_leaf>();
-        const std::string expected = "load policy 'largest_leaf': this process may not load BPF "
-                                     "programs (EPERM); run as root, or with CAP_BPF and CAP_PERFMON";
+        const std::string expected =
+            "load policy 'largest_leaf': this process may not load BPF "
+            "programs (EPERM); run as root, or with CAP_BPF and CAP_PERFMON";
         if (refusal(refused) != expected) {
             fmt::print(stderr, "{}\n", refusal(refused));
             return 1;
@@ -141,8 +148,9 @@ TEST_CASE("A process without privileges is told which ones it needs") {
 
 TEST_CASE("Options out of range are refused before anything is loaded") {
     auto refused = oomx::load<largest_leaf>({.rails = {.max_processes = 0}});
-    CHECK(refusal(refused) == "load policy 'largest_leaf': rails.max_processes is 0: nobody could be "
-                              "killed; give one or more, or use shadow mode");
+    CHECK(refusal(refused) ==
+          "load policy 'largest_leaf': rails.max_processes is 0: nobody could be "
+          "killed; give one or more, or use shadow mode");
 }
 
 TEST_CASE("A pin outside a bpffs is refused, and the policy stays in force") {
@@ -172,8 +180,9 @@ TEST_CASE("A kernel without bpf_oom is named as the reason", "[.][stock]") {
 
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code() == errc::unsupported);
-    CHECK_THAT(refusal(refused), ContainsSubstring("load policy 'largest_leaf': this kernel has no "
-                                                   "bpf_oom: struct bpf_oom_ops is not in its types"));
+    CHECK_THAT(refusal(refused),
+               ContainsSubstring("load policy 'largest_leaf': this kernel has no "
+                                 "bpf_oom: struct bpf_oom_ops is not in its types"));
     CHECK(open_descriptors() == descriptors);
 }
 

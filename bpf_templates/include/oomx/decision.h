@@ -9,8 +9,8 @@
 #include <linux/types.h>
 
 #define OOMX_RECORD_VERSION 1
-#define OOMX_NAME_LEN 64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
-#define OOMX_TOP 8	 /* how many cgroups one decision names */
+#define OOMX_NAME_LEN	    64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
+#define OOMX_TOP	    8  /* how many cgroups one decision names */
 
 enum oomx_event_kind {
 	OOMX_EVENT_DECISION = 1,
@@ -34,15 +34,15 @@ enum oomx_result {
 };
 
 enum oomx_verdict {
-	OOMX_VERDICT_CANDIDATE = 0,	 /* eligible */
-	OOMX_VERDICT_CHOSEN = 1,	 /* the victim */
-	OOMX_VERDICT_SPARED_ADJ = 2,	 /* holds a process with oom_score_adj -1000 */
-	OOMX_VERDICT_SPARED_INIT = 3,	 /* holds process 1 */
-	OOMX_VERDICT_SPARED_MANY = 4,	 /* holds more processes than the rails allow */
-	OOMX_VERDICT_SPARED_POLICY = 5,	 /* the policy's own rule */
-	OOMX_VERDICT_UNREADABLE = 6,	 /* its processes could not be listed: spared */
-	OOMX_VERDICT_EMPTY = 7,		 /* nobody to kill */
-	OOMX_VERDICT_DYING = 8,		 /* holds an earlier victim that is still dying */
+	OOMX_VERDICT_CANDIDATE = 0,	/* eligible */
+	OOMX_VERDICT_CHOSEN = 1,	/* the victim */
+	OOMX_VERDICT_SPARED_ADJ = 2,	/* holds a process with oom_score_adj -1000 */
+	OOMX_VERDICT_SPARED_INIT = 3,	/* holds process 1 */
+	OOMX_VERDICT_SPARED_MANY = 4,	/* holds more processes than the rails allow */
+	OOMX_VERDICT_SPARED_POLICY = 5, /* the policy's own rule */
+	OOMX_VERDICT_UNREADABLE = 6,	/* its processes could not be listed: spared */
+	OOMX_VERDICT_EMPTY = 7,		/* nobody to kill */
+	OOMX_VERDICT_DYING = 8,		/* holds an earlier victim that is still dying */
 };
 
 /* One cgroup that was looked at. */

@@ -83,9 +83,9 @@ enum node_stat_item {
 	NR_SHMEM = 2,
 };
 
-#define PF_KTHREAD 0x00200000	   /* include/linux/sched.h */
-#define MMF_OOM_SKIP 21		   /* include/linux/mm_types.h: the reaper is done with this mm */
-#define CSS_TASK_ITER_PROCS 1	   /* include/linux/cgroup.h: thread group leaders only */
-#define OOM_SCORE_ADJ_MIN (-1000) /* include/uapi/linux/oom.h */
+#define PF_KTHREAD	    0x00200000 /* include/linux/sched.h */
+#define MMF_OOM_SKIP	    21	    /* include/linux/mm_types.h: the reaper is done with this mm */
+#define CSS_TASK_ITER_PROCS 1	    /* include/linux/cgroup.h: thread group leaders only */
+#define OOM_SCORE_ADJ_MIN   (-1000) /* include/uapi/linux/oom.h */
 
 #endif

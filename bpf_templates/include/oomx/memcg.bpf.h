@@ -32,8 +32,10 @@ static __always_inline __u64 oomx_usage_without_cache(struct mem_cgroup *memcg)
 	if (!memcg)
 		return 0;
 	usage = bpf_mem_cgroup_usage(memcg);
-	file = bpf_mem_cgroup_page_state(memcg, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
-	shmem = bpf_mem_cgroup_page_state(memcg, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
+	file = bpf_mem_cgroup_page_state(memcg,
+					 bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
+	shmem = bpf_mem_cgroup_page_state(memcg,
+					  bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
 	file = file > shmem ? file - shmem : 0;
 	return usage > file ? usage - file : 0;
 }

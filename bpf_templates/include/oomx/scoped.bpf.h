@@ -37,8 +37,8 @@ static __always_inline void oomx_put_cgroup(struct cgroup **ref)
 		bpf_cgroup_release(*ref);
 }
 
-#define oomx_memcg_ref struct mem_cgroup *__attribute__((cleanup(oomx_put_memcg)))
-#define oomx_task_ref struct task_struct *__attribute__((cleanup(oomx_put_task)))
+#define oomx_memcg_ref	struct mem_cgroup *__attribute__((cleanup(oomx_put_memcg)))
+#define oomx_task_ref	struct task_struct *__attribute__((cleanup(oomx_put_task)))
 #define oomx_cgroup_ref struct cgroup *__attribute__((cleanup(oomx_put_cgroup)))
 
 /* An RCU read section that ends with its scope. */

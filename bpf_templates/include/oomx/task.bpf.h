@@ -14,7 +14,8 @@ extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_sub
 extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __weak __ksym;
 extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __weak __ksym;
 
-#define oomx_process_iter struct bpf_iter_css_task __attribute__((cleanup(bpf_iter_css_task_destroy)))
+#define oomx_process_iter                                                                          \
+	struct bpf_iter_css_task __attribute__((cleanup(bpf_iter_css_task_destroy)))
 
 /* Never to be killed: its owner said so, or the machine would not survive it. */
 static __always_inline bool oomx_unkillable(struct task_struct *task)

@@ -103,7 +103,7 @@ static __always_inline struct mem_cgroup *oomx_next_leaf(struct oomx_scope *scop
 }
 
 static __always_inline struct bpf_iter_css *oomx_walk_start(struct oomx_scope *scope,
-							     struct bpf_iter_css *it)
+							    struct bpf_iter_css *it)
 {
 	bpf_iter_css_new(it, &scope->root->css, BPF_CGROUP_ITER_DESCENDANTS_PRE);
 	return it;
@@ -118,7 +118,7 @@ static __always_inline struct bpf_iter_css *oomx_walk_start(struct oomx_scope *s
 	for (oomx_rcu_section oomx_once_##leaf = oomx_rcu_enter(); oomx_once_##leaf;               \
 	     oomx_once_##leaf = 0)                                                                 \
 		for (struct bpf_iter_css oomx_it_##leaf                                            \
-			     __attribute__((cleanup(bpf_iter_css_destroy))),                       \
+		     __attribute__((cleanup(bpf_iter_css_destroy))),                               \
 		     *oomx_on_##leaf = oomx_walk_start(scope, &oomx_it_##leaf);                    \
 		     oomx_on_##leaf; oomx_on_##leaf = NULL)                                        \
 			for (oomx_memcg_ref leaf = oomx_next_leaf(scope, oomx_on_##leaf); leaf;    \

@@ -41,7 +41,8 @@ inline result<void> publish_ops(const bpf_object* object, const bpf_map* ops,
     const btf* const own_types = bpf_object__btf(object);
     const auto* const own = btf__type_by_id(own_types, bpf_map__btf_value_type_id(ops));
     std::size_t own_size = 0;
-    const auto* const shadow = static_cast<const std::byte*>(bpf_map__initial_value(ops, &own_size));
+    const auto* const shadow =
+        static_cast<const std::byte*>(bpf_map__initial_value(ops, &own_size));
 
     for (std::uint16_t i = 0; i < btf_vlen(own); ++i) {
         const btf_member& member = btf_members(own)[i];
@@ -119,9 +120,9 @@ inline result<void> prove_cgroup_scope(int map_fd) {
 /// Errors: busy, not_found (the cgroup was removed), not_permitted, unsupported (no memory
 /// controller there).
 inline result<link> attach(int map_fd, const cgroup& where) {
-    auto attempt = create_link(map_fd, where.is_root()
-                                           ? abi::system_wide_fd
-                                           : static_cast<std::uint32_t>(where.native_handle()));
+    auto attempt =
+        create_link(map_fd, where.is_root() ? abi::system_wide_fd
+                                            : static_cast<std::uint32_t>(where.native_handle()));
     switch (attempt.system_error) {
     case 0:
         return link{std::move(attempt.fd)};

@@ -13,8 +13,8 @@
 
 namespace oomx::policies {
 
-/// Of the leaf cgroups inside the OOM's scope, the one that holds the most memory besides page cache
-/// dies whole (bpf_templates/largest_leaf.bpf.c).
+/// Of the leaf cgroups inside the OOM's scope, the one that holds the most memory besides page
+/// cache dies whole (bpf_templates/largest_leaf.bpf.c).
 struct largest_leaf {
     using skeleton = ::largest_leaf_bpf;
     using config = ::oomx_largest_leaf_config;

@@ -226,7 +226,8 @@ TEST_CASE("A second kill within min_interval is left to the kernel") {
     auto second = hog::start(two);
     first.grow(20_MiB);
     second.grow(10_MiB);
-    deciding<largest_leaf> policy{parent.open(), {.rails = {.min_interval = std::chrono::hours{1}}}};
+    deciding<largest_leaf> policy{parent.open(),
+                                  {.rails = {.min_interval = std::chrono::hours{1}}}};
     parent.set("memory.max", 15_MiB);
     REQUIRE(first.was_killed());
 

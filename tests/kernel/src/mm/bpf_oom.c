@@ -92,6 +92,23 @@ static bool bpf_oom_walk(struct oom_control *oc)
 	return inst && bpf_oom_call(inst, oc);
 }
 
+/*
+ * Has memory come back while the policies had a look? The caller of
+ * out_of_memory() checked before, but policies take longer than the kernel's
+ * own choice, and an earlier victim may have been on its way out.
+ */
+static bool bpf_oom_relieved(struct oom_control *oc)
+{
+	struct mem_cgroup *memcg = oc->memcg;
+
+	/* A declared OOM is about pressure, not about a limit. */
+	if (!memcg || oc->constraint != CONSTRAINT_MEMCG || bpf_oom_as_posted)
+		return false;
+
+	return page_counter_read(&memcg->memory) + (1UL << oc->order) <=
+	       READ_ONCE(memcg->memory.max);
+}
+
 /**
  * bpf_handle_oom - Let the attached policies handle an OOM
  * @oc: the OOM
@@ -112,6 +129,8 @@ bool bpf_handle_oom(struct oom_control *oc)
 
 	idx = srcu_read_lock(&bpf_oom_srcu);
 	handled = bpf_oom_walk(oc);
+	if (!handled && bpf_oom_relieved(oc))
+		handled = true;
 	/* The name belongs to the policy, which may go away from here on. */
 	oc->bpf_policy_name = NULL;
 	oc->bpf_memory_freed = false;
