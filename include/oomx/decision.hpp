@@ -82,6 +82,13 @@ public:
     [[nodiscard]] std::chrono::nanoseconds when() const {
         return std::chrono::nanoseconds{record_.time_ns};
     }
+
+    /// From there to the choice.
+    [[nodiscard]] std::chrono::nanoseconds decided_in() const {
+        return std::chrono::nanoseconds{record_.decided_ns};
+    }
+
+    /// From there to the return: with the kill, and with the report of it that the kernel prints.
     [[nodiscard]] std::chrono::nanoseconds took() const {
         return std::chrono::nanoseconds{record_.took_ns};
     }
@@ -152,81 +159,4 @@ result<void> decode(std::span<const std::byte> record, Receive&& receive) {
                                                 event.kind, record.size()));
 }
 
-/// A few words, as the formatter of a decision uses them.
-[[nodiscard]] constexpr std::string_view describe(verdict what) {
-    switch (what) {
-    case verdict::candidate:
-        return "eligible";
-    case verdict::chosen:
-        return "chosen";
-    case verdict::spared_oom_score_adj:
-        return "spared: holds a process with oom_score_adj -1000";
-    case verdict::spared_init:
-        return "spared: holds process 1";
-    case verdict::spared_many_processes:
-        return "spared: holds more processes than max_processes";
-    case verdict::spared_by_policy:
-        return "spared by the policy";
-    case verdict::unreadable:
-        return "spared: its processes could not be listed";
-    case verdict::empty:
-        return "holds no process";
-    case verdict::dying:
-        return "holds an earlier victim that is still dying";
-    }
-    return "unknown";
-}
-
-/// A few words, as the formatter of a decision uses them.
-[[nodiscard]] constexpr std::string_view describe(outcome what) {
-    switch (what) {
-    case outcome::declined:
-        return "declined";
-    case outcome::no_victim:
-        return "declined, nobody was eligible";
-    case outcome::killed:
-        return "killed";
-    case outcome::waiting:
-        return "waiting for an earlier victim to die";
-    case outcome::kill_failed:
-        return "declined, the kernel refused to kill";
-    case outcome::shadow:
-        return "declined (shadow mode), would have killed";
-    case outcome::cooling:
-        return "declined, too soon after the last kill to kill";
-    }
-    return "unknown";
-}
-
 } // namespace oomx
-
-/// Several lines: what happened, then the cgroups that were looked at, largest first.
-template <>
-struct fmt::formatter<oomx::decision> {
-    static constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-
-    static auto format(const oomx::decision& d, fmt::format_context& context) {
-        auto out = fmt::format_to(context.out(), "{}: {}", d.policy(), describe(d.outcome()));
-        if (d.victim() != oomx::no_cgroup) {
-            out = fmt::format_to(out, " cgroup {} ({})", std::to_underlying(d.victim()),
-                                 d.victim_size());
-        }
-        if (d.scope() == oomx::no_cgroup) {
-            out = fmt::format_to(out, "; the system is out of memory");
-        } else {
-            out = fmt::format_to(out, "; cgroup {} is out of memory with {} used",
-                                 std::to_underlying(d.scope()), d.scope_usage());
-        }
-        out = fmt::format_to(out, "; {} of {} leaves eligible, {} killed, {} refused", d.eligible(),
-                             d.considered(), d.killed(), d.refused());
-        out =
-            fmt::format_to(out, ", took {} us",
-                           std::chrono::duration_cast<std::chrono::microseconds>(d.took()).count());
-        for (std::size_t i = 0; i < d.top_count(); ++i) {
-            const auto at = d.top(i);
-            out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {} processes: {}", at.size,
-                                 std::to_underlying(at.id), at.processes, describe(at.verdict));
-        }
-        return out;
-    }
-};

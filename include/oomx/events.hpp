@@ -11,6 +11,7 @@
 #include <oomx/bpf/ring_buffer.hpp>
 #include <oomx/config.h>
 #include <oomx/decision.hpp>
+#include <oomx/decision_text.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx {

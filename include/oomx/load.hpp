@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
+
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -88,6 +91,7 @@ result<loaded_policy<P>> loaded_policy<P>::make(const typename P::options& optio
     auto& policy = *opened;
     policy->rodata->config = *config;
     policy->rodata->oomx_generation = 1;
+    policy->rodata->oomx_page_size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     bpf_map__set_autocreate(policy->maps.oomx_ops_v2, true);
     if (auto loaded = policy.load(); !loaded) {
         return pass_on(std::move(loaded));

@@ -27,6 +27,7 @@
 // Policies.
 #include <oomx/attachment.hpp>
 #include <oomx/decision.hpp>
+#include <oomx/decision_text.hpp>
 #include <oomx/events.hpp>
 #include <oomx/load.hpp>
 #include <oomx/policy.hpp>

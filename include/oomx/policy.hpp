@@ -21,6 +21,7 @@ concept policy_skeleton = requires(Skeleton* skeleton) {
     { skeleton->maps.oomx_events } -> std::convertible_to<bpf_map*>;
     { skeleton->rodata->config } -> std::same_as<Config&>;
     { skeleton->rodata->oomx_generation } -> std::convertible_to<std::uint64_t>;
+    { skeleton->rodata->oomx_page_size } -> std::convertible_to<std::uint64_t>;
     { skeleton->bss->oomx_control } -> std::same_as<oomx_control&>;
     { Skeleton::load(skeleton) } -> std::same_as<int>;
 };

@@ -56,11 +56,12 @@ struct oomx_entry {
 struct oomx_decision {
 	struct oomx_event event;
 	__u64 time_ns;	   /* CLOCK_MONOTONIC at entry */
-	__u64 took_ns;	   /* entry to return */
+	__u64 decided_ns;  /* entry to choice */
+	__u64 took_ns;	   /* entry to return: with the kill and the kernel's report of it */
 	__u64 generation;  /* of the config the policy was loaded with */
 	__u64 attached_to; /* cgroup id of the instance, 0: system-wide */
 	__u64 scope;	   /* cgroup id of the OOM, 0: system-wide */
-	__u64 scope_usage; /* bytes */
+	__u64 scope_usage; /* bytes, 0 if system-wide */
 	__u64 victim;	   /* cgroup id, 0: none */
 	__u64 victim_size; /* bytes */
 	__u32 considered;  /* leaf cgroups looked at */

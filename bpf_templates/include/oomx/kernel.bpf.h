@@ -47,6 +47,7 @@ struct page_counter {
 
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
+	struct page_counter memory;
 };
 
 struct maple_tree {

@@ -63,6 +63,7 @@ static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem
 	r->victim = oomx_memcg_id(victim);
 	r->victim_size = oomx_usage_without_cache(victim);
 	oomx_renote(r->victim, OOMX_VERDICT_CHOSEN);
+	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
 
 	if (rails->mode != OOMX_ENFORCE) {
 		r->result = OOMX_RESULT_SHADOW;
@@ -93,6 +94,7 @@ static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 	r->victim = oomx_memcg_id(scope->dying);
 	r->victim_size = oomx_usage_without_cache(scope->dying);
 	r->result = OOMX_RESULT_WAITING;
+	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
 	return oomx_kill_processes(scope->oc, scope->dying, true) ? OOMX_HANDLED : OOMX_DECLINED;
 }
 

@@ -5,7 +5,9 @@
 /* What a memory cgroup holds, in bytes. A NULL memcg holds nothing. */
 #include <oomx/kernel.bpf.h>
 
-extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __weak __ksym;
+/* Bytes in a page of this machine; user space sets it. */
+const volatile __u64 oomx_page_size = 4096;
+
 extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __weak __ksym;
 extern void bpf_mem_cgroup_flush_stats(struct mem_cgroup *memcg) __weak __ksym;
 
@@ -14,10 +16,13 @@ static __always_inline __u64 oomx_memcg_id(struct mem_cgroup *memcg)
 	return memcg ? BPF_CORE_READ(memcg, css.cgroup, kn, id) : 0;
 }
 
-/* memory.current */
+/*
+ * memory.current; 0 for the root, which is not charged. From the counter itself: the kfunc
+ * bpf_mem_cgroup_usage() gives pages on kernels with the posted v2 and bytes on others.
+ */
 static __always_inline __u64 oomx_usage(struct mem_cgroup *memcg)
 {
-	return memcg ? bpf_mem_cgroup_usage(memcg) : 0;
+	return memcg ? memcg->memory.usage.counter * oomx_page_size : 0;
 }
 
 /*
@@ -31,7 +36,7 @@ static __always_inline __u64 oomx_usage_without_cache(struct mem_cgroup *memcg)
 
 	if (!memcg)
 		return 0;
-	usage = bpf_mem_cgroup_usage(memcg);
+	usage = oomx_usage(memcg);
 	file = bpf_mem_cgroup_page_state(memcg,
 					 bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
 	shmem = bpf_mem_cgroup_page_state(memcg,

@@ -75,6 +75,8 @@ static __always_inline int oomx_end(int outcome)
 	else
 		oomx_control.declined++;
 	r->took_ns = bpf_ktime_get_ns() - r->time_ns;
+	if (!r->decided_ns)
+		r->decided_ns = r->took_ns;
 	if (!oomx_still_waiting())
 		oomx_emit(r, sizeof(*r));
 	return outcome;

@@ -102,7 +102,7 @@ static bool bpf_oom_relieved(struct oom_control *oc)
 	struct mem_cgroup *memcg = oc->memcg;
 
 	/* A declared OOM is about pressure, not about a limit. */
-	if (!memcg || oc->constraint != CONSTRAINT_MEMCG || bpf_oom_as_posted)
+	if (!memcg || oc->constraint != CONSTRAINT_MEMCG)
 		return false;
 
 	return page_counter_read(&memcg->memory) + (1UL << oc->order) <=
@@ -403,7 +403,7 @@ __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc,
 	if (!bpf_oom_as_posted && !bpf_oom_in_scope(oc, task))
 		return -EPERM;
 
-	if (!bpf_oom_as_posted && bpf_oom_in_exit_mmap(task)) {
+	if (bpf_oom_in_exit_mmap(task)) {
 		oc->bpf_memory_freed = true;
 		return 0;
 	}
