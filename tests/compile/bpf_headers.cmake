@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Every header of the BPF side compiles alone, and every bundled policy, with the clang that builds
+# the policies and with the newest packaged one.
+if(NOT OOMX_CAN_BUILD_POLICIES)
+  return()
+endif()
+find_program(OOMX_NEWEST_CLANG NAMES clang-22 clang-21 clang-20
+  DOC "newest clang, to see that policies compile with it")
+set(clangs ${OOMX_CLANG})
+if(OOMX_NEWEST_CLANG)
+  list(APPEND clangs ${OOMX_NEWEST_CLANG})
+endif()
+list(REMOVE_DUPLICATES clangs)
+
+set(templates ${PROJECT_SOURCE_DIR}/bpf_templates)
+# As in cmake/OomxAddPolicy.cmake.
+set(flags -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror
+  -D__TARGET_ARCH_${OOMX_BPF_TARGET_ARCH} -I${PROJECT_SOURCE_DIR}/include -I${templates}/include
+  ${OOMX_BPF_SYSTEM_INCLUDES} -c -o /dev/null)
+
+function(add_bpf_test what source)
+  foreach(clang IN LISTS clangs)
+    cmake_path(GET clang FILENAME with)
+    set(name "compile: ${what} for BPF with ${with}")
+    add_test(NAME ${name} COMMAND ${clang} ${flags} ${source})
+    set_tests_properties(${name} PROPERTIES LABELS compile TIMEOUT 60)
+  endforeach()
+endfunction()
+
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${templates}/include ${templates}/include/*.h)
+foreach(header IN LISTS headers)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/alone_bpf/${header}.c)
+  # The rails are the one thing that a header leaves to the policy: OOMX_POLICY() defines them.
+  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
+"#include <@header@>
+#include <@header@>
+
+#ifdef OOMX_SCOPE_BPF_H
+static const volatile struct oomx_rails rails = {};
+
+__attribute__((unused)) static const volatile struct oomx_rails *oomx_rails(void)
+{
+	return &rails;
+}
+#endif
+")
+  add_bpf_test("${header} alone" ${source})
+endforeach()
+
+file(GLOB policies CONFIGURE_DEPENDS RELATIVE ${templates} ${templates}/*.bpf.c)
+foreach(policy IN LISTS policies)
+  add_bpf_test(${policy} ${templates}/${policy})
+endforeach()

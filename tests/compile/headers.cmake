@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Every public header compiles alone, and without exceptions and run-time type information.
+set(include_dirs ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/bpf_templates/include)
+set(cxx_headers)
+set(c_headers)
+foreach(dir IN LISTS include_dirs)
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS RELATIVE ${dir} ${dir}/*.hpp ${dir}/*.h)
+  list(FILTER found EXCLUDE REGEX "\\.bpf\\.h$")
+  list(APPEND cxx_headers ${found})
+  list(FILTER found INCLUDE REGEX "\\.h$")
+  list(APPEND c_headers ${found})
+endforeach()
+if(NOT TARGET largest_leaf)
+  list(FILTER cxx_headers EXCLUDE REGEX "/policies/")
+endif()
+
+# One source a header; the second include shows that its guard works.
+function(make_sources result extension)
+  set(sources)
+  foreach(header IN LISTS ARGN)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/alone/${header}.${extension})
+    file(CONFIGURE OUTPUT ${source} @ONLY
+      CONTENT "#include <@header@>\n#include <@header@>\n")
+    list(APPEND sources ${source})
+  endforeach()
+  set(${result} ${sources} PARENT_SCOPE)
+endfunction()
+
+make_sources(cxx_sources cpp ${cxx_headers})
+make_sources(c_sources c ${c_headers})
+
+add_library(headers_alone OBJECT ${cxx_sources} ${c_sources})
+add_library(headers_without_exceptions OBJECT ${cxx_sources})
+target_compile_options(headers_without_exceptions PRIVATE -fno-exceptions -fno-rtti)
+foreach(target IN ITEMS headers_alone headers_without_exceptions)
+  # Nobody runs them: no time for an optimiser.
+  target_compile_options(${target} PRIVATE -O0 -g0)
+  target_link_libraries(${target} PRIVATE oomx::oomx)
+  if(TARGET largest_leaf)
+    target_link_libraries(${target} PRIVATE largest_leaf)
+  endif()
+endforeach()
