@@ -33,7 +33,8 @@ struct skeleton {
     }
     static int load(skeleton* self) {
         if (!Script::log.empty()) {
-            std::ranges::copy(Script::log, self->log.begin());
+            // Terminated, as the kernel does it: the buffer behind it is nobody's.
+            *std::ranges::copy(Script::log, self->log.begin()).out = '\0';
         }
         if (Script::load_result != 0) {
             Script::complain();
