@@ -16,6 +16,7 @@
 
 #include <linux/bpf.h>
 #include <linux/bpf_oom.h>
+#include <linux/bpf_psi.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
@@ -25,12 +26,15 @@
 #include <linux/init.h>
 #include <linux/memcontrol.h>
 #include <linux/moduleparam.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
 #include <linux/oom.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
+#include <linux/uaccess.h>
 #include <linux/xarray.h>
 
 /*
@@ -360,18 +364,30 @@ static bool bpf_oom_in_scope(struct oom_control *oc, struct task_struct *task)
 	return ret;
 }
 
-/*
- * Is the memory of this victim being given back right now? exit_mmap() sets
- * MMF_OOM_SKIP when the pages are unmapped but not yet freed and uncharged;
- * an OOM in that window would kill somebody else for memory that is on its way.
- * The tree of mappings goes last.
- */
-static bool bpf_oom_in_exit_mmap(struct task_struct *task)
+/* Is @task an OOM victim whose memory is still on its way back? */
+static bool bpf_oom_in_flight(struct task_struct *task)
 {
+	/* Set once, and there as long as the signal struct is. */
 	struct mm_struct *mm = READ_ONCE(task->signal->oom_mm);
 
-	return mm && !atomic_read(&mm->mm_users) &&
-	       rcu_access_pointer(mm->mm_mt.ma_root);
+	if (!mm)
+		return false;
+	if (!test_bit(MMF_OOM_SKIP, &mm->flags))
+		return true;
+
+	/*
+	 * The reaper is through, or exit_mmap() is at work: it sets the bit
+	 * first, frees the pages then, and the tree of mappings last.
+	 */
+	return !atomic_read(&mm->mm_users) && READ_ONCE(mm->mm_mt.ma_root);
+}
+
+/* What goes to the log must not look like another line of it. */
+static void bpf_oom_make_printable(char *text)
+{
+	for (; *text; text++)
+		if (!isascii(*text) || !isprint(*text))
+			*text = '?';
 }
 
 __bpf_kfunc_start_defs();
@@ -396,14 +412,13 @@ __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc,
 				     const char *message__str)
 {
 	struct task_struct *victim;
-	bool dying, spared, drained;
+	bool spared, drained;
 
 	if (oom_unkillable_task(task))
 		return -EPERM;
 	if (!bpf_oom_as_posted && !bpf_oom_in_scope(oc, task))
 		return -EPERM;
-
-	if (bpf_oom_in_exit_mmap(task)) {
+	if (bpf_oom_in_flight(task)) {
 		oc->bpf_memory_freed = true;
 		return 0;
 	}
@@ -413,21 +428,13 @@ __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc,
 	if (!victim)
 		return -EINVAL;
 	get_task_struct(victim);
-	dying = tsk_is_oom_victim(victim);
 	drained = test_bit(MMF_OOM_SKIP, &victim->mm->flags);
 	spared = victim->signal->oom_score_adj == OOM_SCORE_ADJ_MIN;
 	task_unlock(victim);
 
-	if (!bpf_oom_as_posted) {
-		if (spared || drained) {
-			put_task_struct(victim);
-			return -EINVAL;
-		}
-		if (dying) {
-			put_task_struct(victim);
-			oc->bpf_memory_freed = true;
-			return 0;
-		}
+	if ((spared || drained) && !bpf_oom_as_posted) {
+		put_task_struct(victim);
+		return -EINVAL;
 	}
 
 	/* Consumes the reference to the victim. */
@@ -448,6 +455,62 @@ __bpf_kfunc bool bpf_task_is_oom_victim(struct task_struct *task)
 	return tsk_is_oom_victim(task);
 }
 
+/**
+ * bpf_out_of_memory - Declare an OOM
+ * @memcg__nullable: the memory cgroup that is out of memory, NULL for a global OOM
+ * @order: of the allocation that is thought to have failed
+ * @flags: BPF_OOM_FLAGS_WAIT_ON_OOM_LOCK or 0
+ * @constraint_text__nullable: printed in place of CONSTRAINT_BPF
+ *
+ * Runs all of out_of_memory(): policies, then the kernel's own killer.
+ *
+ * Return: 1 if there was progress, 0 if not, -EINVAL for a bad order or flag,
+ * -EBUSY if an OOM is being handled and the flag to wait is not given, -EINTR
+ * if a fatal signal ended the wait.
+ */
+__bpf_kfunc int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order,
+				  u64 flags, const char *constraint_text__nullable)
+{
+	struct oom_control oc = {
+		.memcg = memcg__nullable,
+		/* Whoever declares an OOM may sleep, and could use any memory. */
+		.gfp_mask = bpf_oom_as_posted ? 0 : GFP_KERNEL,
+		.order = order,
+		.constraint = CONSTRAINT_BPF,
+	};
+	char text[64];
+	int ret;
+
+	if (flags & ~BPF_OOM_FLAGS_WAIT_ON_OOM_LOCK)
+		return -EINVAL;
+	if (order < 0 || order > MAX_PAGE_ORDER)
+		return -EINVAL;
+
+	/* The verifier only knows that the first byte is there. */
+	if (constraint_text__nullable) {
+		ret = strncpy_from_kernel_nofault(text, constraint_text__nullable,
+						  sizeof(text));
+		if (ret < 0)
+			return ret;
+		/* Without an end if it is longer. */
+		text[sizeof(text) - 1] = 0;
+		bpf_oom_make_printable(text);
+		oc.bpf_constraint = text;
+	}
+
+	if (flags & BPF_OOM_FLAGS_WAIT_ON_OOM_LOCK) {
+		if (mutex_lock_killable(&oom_lock))
+			return -EINTR;
+	} else if (!mutex_trylock(&oom_lock)) {
+		return -EBUSY;
+	}
+
+	ret = out_of_memory(&oc);
+
+	mutex_unlock(&oom_lock);
+	return ret;
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(bpf_oom_kfuncs)
@@ -460,12 +523,33 @@ static const struct btf_kfunc_id_set bpf_oom_kfunc_set = {
 	.set	= &bpf_oom_kfuncs,
 };
 
+/* Not for OOM handlers, which hold oom_lock. */
+BTF_KFUNCS_START(bpf_oom_declare_kfuncs)
+BTF_ID_FLAGS(func, bpf_out_of_memory, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_KFUNCS_END(bpf_oom_declare_kfuncs)
+
+static int bpf_oom_declare_filter(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	if (!btf_id_set8_contains(&bpf_oom_declare_kfuncs, kfunc_id))
+		return 0;
+	return bpf_psi_owns_prog(prog) ? 0 : -EACCES;
+}
+
+static const struct btf_kfunc_id_set bpf_oom_declare_kfunc_set = {
+	.owner	= THIS_MODULE,
+	.set	= &bpf_oom_declare_kfuncs,
+	.filter	= bpf_oom_declare_filter,
+};
+
 static int __init bpf_oom_module_init(void)
 {
 	int err;
 
 	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS,
 					&bpf_oom_kfunc_set);
+	if (!err)
+		err = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS,
+						&bpf_oom_declare_kfunc_set);
 	if (err) {
 		pr_warn("cannot register kfuncs: error %d, policies will not load\n",
 			err);

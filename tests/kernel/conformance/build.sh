@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds the conformance and stress tests into a directory. Types come from the
+# BTF of the kernel under test: nothing of our library is in between.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] || { echo "usage: build.sh DIRECTORY [VMLINUX]" >&2; exit 2; }
+out=$1
+vmlinux=${2:-$("$here/../build.sh" --path fast)}
+die() { echo "conformance: $*" >&2; exit 1; }
+
+clang=
+for c in clang-22 clang-19 clang-16 clang; do
+	if command -v $c >/dev/null; then
+		clang=$c
+		break
+	fi
+done
+[ -n "$clang" ] || die "cannot build: no clang. Install with: apt-get install clang-19"
+command -v bpftool >/dev/null || die "cannot build: no bpftool. Install with: apt-get install bpftool/bookworm-backports"
+
+mkdir -p "$out"
+# Anew for another kernel only: it is what everything else depends on.
+if [ "$(cat "$out/for" 2>/dev/null)" != "$vmlinux" ]; then
+	bpftool btf dump file "$vmlinux" format c >"$out/vmlinux.h"
+	echo "$vmlinux" >"$out/for"
+fi
+for source in "$here"/*.bpf.c "$here"/../stress/*.bpf.c; do
+	[ -e "$source" ] || continue
+	object=$out/$(basename "${source%.c}").o
+	"$clang" -target bpf -O2 -g -mcpu=v3 -Wall -Wno-missing-declarations -D__TARGET_ARCH_x86 \
+		-I"$out" -I"$here" -c "$source" -o "$object"
+done
+flags="-std=gnu11 -O1 -g -Wall -Wextra -I$here"
+gcc $flags -o "$out/conformance" "$here"/{main,lib,oom,kill,psi,memcg,verifier}.c -lbpf
+if [ -e "$here/../stress/stress.c" ]; then
+	gcc $flags -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
+	gcc $flags -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf
+fi

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* OOM handlers that do what the test says and note what they saw. */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "shared.h"
+
+char _license[] SEC("license") = "GPL";
+
+extern struct mem_cgroup *bpf_get_root_mem_cgroup(void) __ksym;
+extern void bpf_mem_cgroup_flush_stats(struct mem_cgroup *memcg) __ksym;
+extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
+extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
+				const char *message__str) __ksym;
+extern bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
+extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
+extern void bpf_task_release(struct task_struct *p) __ksym;
+
+struct oom_seen a, b, c, d;
+n64 sequence;
+
+struct spin {
+	volatile n64 *go_on;
+};
+
+static int spin_once(u32 i, void *arg)
+{
+	struct spin *spin = arg;
+
+	return *spin->go_on ? 1 : 0;
+}
+
+/*
+ * Take time until told to go on. Bounded, so that a test that dies does not
+ * keep locks; with a call that yields the CPU, as there may be no preemption.
+ */
+static void spin(n64 *go_on)
+{
+	struct mem_cgroup *root = bpf_get_root_mem_cgroup();
+	struct spin spin = { go_on };
+	int i;
+
+	if (!root)
+		return;
+	bpf_for(i, 0, 3000) {
+		if (bpf_loop(1 << 16, spin_once, &spin, 0) < 1 << 16)
+			break;
+		bpf_mem_cgroup_flush_stats(root);
+	}
+	bpf_put_mem_cgroup(root);
+}
+
+static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_control *oc)
+{
+	struct mem_cgroup *memcg = oc->memcg;
+	struct task_struct *task;
+	n64 action = s->action;
+
+	s->ctx_id = octx->cgroup_id;
+	s->memcg_id = memcg ? memcg->css.cgroup->kn->id : 0;
+	s->order = oc->order;
+	s->gfp_mask = oc->gfp_mask;
+	s->totalpages = oc->totalpages;
+	s->constraint = oc->constraint;
+	s->freed_before = oc->bpf_memory_freed;
+	s->sequence = __sync_add_and_fetch(&sequence, 1);
+	bpf_probe_read_kernel_str(s->name, sizeof(s->name), oc->bpf_policy_name);
+
+	if (action == SPIN) {
+		__sync_fetch_and_add(&s->calls, 1);
+		spin(&s->go_on);
+		return 0;
+	}
+
+	if (action >= KILL_VICTIM) {
+		task = bpf_task_from_pid(s->victim);
+		s->result = 1;
+		if (task) {
+			if (!s->calls)
+				s->victim_before = bpf_task_is_oom_victim(task);
+			s->result = bpf_oom_kill_process(oc, task, "conformance");
+			s->victim_after = bpf_task_is_oom_victim(task);
+			if (action == KILL_TWICE)
+				s->second_result = bpf_oom_kill_process(oc, task, "again");
+			bpf_task_release(task);
+		}
+	}
+	s->freed_after = oc->bpf_memory_freed;
+	__sync_fetch_and_add(&s->calls, 1);
+	return action == CLAIM || action == KILL_VICTIM || action == KILL_TWICE;
+}
+
+#define HANDLER(x)									\
+SEC("?struct_ops.s/handle_out_of_memory")						\
+int BPF_PROG(oom_##x, struct bpf_oom_ctx *octx, struct oom_control *oc)			\
+{											\
+	return handle(&x, octx, oc);							\
+}											\
+SEC("?struct_ops.s/handle_cgroup_offline")						\
+int BPF_PROG(offline_##x, struct bpf_oom_ctx *octx, u64 id)				\
+{											\
+	x.offline_ctx_id = octx->cgroup_id;						\
+	x.offline_id = id;								\
+	__sync_fetch_and_add(&x.offline_calls, 1);					\
+	return 0;									\
+}											\
+SEC("?.struct_ops.link")								\
+struct bpf_oom_ops ops_##x = {								\
+	.handle_out_of_memory = (void *)oom_##x,					\
+	.handle_cgroup_offline = (void *)offline_##x,					\
+	.name = "policy_" #x,								\
+};
+
+HANDLER(a)
+HANDLER(b)
+HANDLER(c)
+HANDLER(d)
+
+/* Not sleepable, nothing optional. */
+n64 plain_calls;
+char plain_name[64];
+
+SEC("?struct_ops/handle_out_of_memory")
+int BPF_PROG(oom_plain, struct bpf_oom_ctx *octx, struct oom_control *oc)
+{
+	bpf_probe_read_kernel_str(plain_name, sizeof(plain_name), oc->bpf_policy_name);
+	__sync_fetch_and_add(&plain_calls, 1);
+	return 0;
+}
+
+SEC("?struct_ops/handle_cgroup_offline")
+int BPF_PROG(offline_plain, struct bpf_oom_ctx *octx, u64 id)
+{
+	return 0;
+}
+
+SEC("?.struct_ops.link")
+struct bpf_oom_ops ops_plain = {
+	.handle_out_of_memory = (void *)oom_plain,
+};
+
+SEC("?.struct_ops.link")
+struct bpf_oom_ops ops_without_handler = {
+	.handle_cgroup_offline = (void *)offline_plain,
+};
+
+/* The longest name, and one too long. */
+#define TEN "0123456789"
+
+SEC("?.struct_ops.link")
+struct bpf_oom_ops ops_name_63 = {
+	.handle_out_of_memory = (void *)oom_plain,
+	.name = TEN TEN TEN TEN TEN TEN "abc",
+};
+
+SEC("?.struct_ops.link")
+struct bpf_oom_ops ops_name_64 = {
+	.handle_out_of_memory = (void *)oom_plain,
+	.name = TEN TEN TEN TEN TEN TEN "abcd",
+};
+
+SEC("?.struct_ops.link")
+struct bpf_oom_ops ops_name_two_lines = {
+	.handle_out_of_memory = (void *)oom_plain,
+	.name = "one\ntwo",
+};
+
+/* A legacy section: no link. */
+SEC("?.struct_ops")
+struct bpf_oom_ops ops_legacy = {
+	.handle_out_of_memory = (void *)oom_plain,
+};

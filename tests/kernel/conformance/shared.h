@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What BPF programs and tests tell each other through global variables. */
+#ifndef SHARED_H
+#define SHARED_H
+
+typedef unsigned long long n64;
+typedef long long i64;
+
+/* What an OOM handler does. */
+enum action {
+	DECLINE,		/* return 0 */
+	CLAIM,			/* return 1, free nothing */
+	KILL_VICTIM,		/* kill, return 1 */
+	KILL_AND_DECLINE,	/* kill, return 0 */
+	KILL_TWICE,		/* kill the same task again, return 1 */
+	SPIN,			/* take time until told to go on, return 0 */
+};
+
+/* One OOM handler. */
+struct oom_seen {
+	/* in */
+	n64 action;
+	i64 victim;
+	n64 go_on;
+	/* out; calls is written last */
+	n64 calls;
+	i64 result, second_result;
+	n64 ctx_id;
+	n64 memcg_id;		/* 0: there was none */
+	i64 order;
+	n64 gfp_mask;
+	n64 totalpages;
+	n64 constraint;
+	n64 freed_before, freed_after;
+	n64 victim_before, victim_after;
+	n64 sequence;		/* the how manieth call of any handler */
+	n64 offline_calls, offline_ctx_id, offline_id;
+	char name[64];
+};
+
+/* Arguments of bpf_psi_create_trigger(). */
+struct trigger_args {
+	n64 on;
+	n64 cgroup_id;
+	unsigned int resource, threshold_us, window_us;
+};
+
+/* Arguments of bpf_out_of_memory(). */
+struct declare_args {
+	n64 on;
+	n64 cgroup_id;		/* 0: global */
+	i64 order;
+	n64 flags;
+	n64 with_text;
+};
+
+/* One pressure handler. */
+struct psi_seen {
+	/* in */
+	struct trigger_args at_init, at_online;
+	struct declare_args declare_at_init, declare_at_event;
+	i64 init_return;
+	n64 many;		/* so many triggers at init */
+	n64 spin_at_event, go_on;
+	/* out */
+	n64 inits;
+	i64 init_result, declare_result;
+	n64 events, returns;
+	n64 event_cgroup_id, event_type, event_state, event_threshold, event_window;
+	n64 event_group;
+	n64 event_ns[64];
+	n64 onlines, online_id;
+	i64 online_result;
+	n64 offlines, offline_id;
+};
+
+/* What the memory cgroup programs look up. */
+struct memcg_query {
+	n64 cgroup_id;
+	i64 index;
+	n64 result;
+	n64 found;
+};
+
+#endif
