@@ -60,7 +60,8 @@ hash_of() {
 	{
 		echo "$variant $source $(gcc -dumpfullversion) $(ld --version | head -1) $(pahole --version)"
 		cd "$here"
-		sha256sum build.sh
+		# Of this file the steps that make the kernel, not how they are shown.
+		declare -f recipe_environment sync_tree configure strip_debug
 		cat $(configs "$variant")
 		if [ "$variant" != stock ]; then
 			cat hooks.patch
@@ -89,15 +90,31 @@ unpack() {
 	fi
 }
 
+recipe_environment() {
+	export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=oomx KBUILD_BUILD_HOST=oomx KBUILD_BUILD_VERSION=1
+	export LC_ALL=C
+	unset MAKEFLAGS MAKELEVEL
+}
+
+strip_debug() {
+	objcopy --strip-debug "$1" "$2"
+}
+
 # Make the source tree that of $1: originals, or originals with hooks and new files.
 # The originals of all files ever patched are in $build/orig.
 sync_tree() {
 	local variant=$1 stage=$build/stage f
 
+	# The patch touches headers that nearly everything includes. With a tree of
+	# its own stock does not make fast build everything anew, and the other way
+	# round. The files are shared: update() replaces and never writes into one.
+	if [ "$variant" = stock ]; then
+		[ -e "$linux" ] || { rm -rf "$linux.tmp" && cp -al "$build/linux" "$linux.tmp" && mv "$linux.tmp" "$linux"; }
+	fi
 	rm -rf "$stage"
 	mkdir -p "$stage" "$build/orig"
 	for f in $(sed -n 's|^+++ b/||p' "$here/hooks.patch"); do
-		[ -e "$build/linux/$f" ] ||
+		[ -e "$linux/$f" ] ||
 			die "cannot apply hooks.patch: $f is not in linux $source. The patch is for 6.12; adapt it to this source"
 		[ -e "$build/orig/$f" ] || update "$build/linux/$f" "$build/orig/$f"
 	done
@@ -113,20 +130,20 @@ sync_tree() {
 	# New files of an earlier sync that are not wanted now.
 	if [ -e "$build/added" ]; then
 		while read -r f; do
-			[ -e "$stage/$f" ] || rm -f "$build/linux/$f"
+			[ -e "$stage/$f" ] || rm -f "$linux/$f"
 		done <"$build/added"
 	fi
 	(cd "$here/src" && find . -type f) | sed 's|^\./||' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
 	mv "$build/added.new" "$build/added"
 
 	(cd "$stage" && find . -type f) | while read -r f; do
-		update "$stage/$f" "$build/linux/$f"
+		update "$stage/$f" "$linux/$f"
 	done
 	rm -rf "$stage"
 }
 
 kmake() {
-	make -C "$build/linux" O="$obj" "$@"
+	make -C "$linux" O="$obj" "$@"
 }
 
 configure() {
@@ -215,12 +232,13 @@ main() {
 		flock 9
 	fi
 	if [ ! -e "$result/vmlinux" ]; then
-		export KBUILD_BUILD_TIMESTAMP='1970-01-01' KBUILD_BUILD_USER=oomx KBUILD_BUILD_HOST=oomx KBUILD_BUILD_VERSION=1
-		export LC_ALL=C
-		unset MAKEFLAGS MAKELEVEL
-		# stock and fast share objects: only what the patch touches is built twice.
+		recipe_environment
+		linux=$build/linux
 		obj=$build/plain
-		[ "$variant" != checked ] || obj=$build/checked
+		case $variant in
+		checked) obj=$build/checked ;;
+		stock) linux=$build/linux-stock obj=$build/stock ;;
+		esac
 		unpack
 		sync_tree "$variant"
 		log=$build/$variant.log
@@ -228,7 +246,7 @@ main() {
 		compile 1200
 		local new=$cache/.new-$$
 		mkdir "$new"
-		objcopy --strip-debug "$obj/vmlinux" "$new/vmlinux"
+		strip_debug "$obj/vmlinux" "$new/vmlinux"
 		cp "$obj/.config" "$new/config"
 		cp "$log" "$new/build.log"
 		rm -rf "$result"
