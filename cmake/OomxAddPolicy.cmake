@@ -29,10 +29,7 @@ function(oomx_add_policy name)
   set(includes "$<TARGET_PROPERTY:oomx::oomx,INTERFACE_INCLUDE_DIRECTORIES>")
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${OOMX_CLANG} -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra
-      -Wno-unused-parameter -Werror -D__TARGET_ARCH_${OOMX_BPF_TARGET_ARCH}
-      "-I$<JOIN:${includes},;-I>"
-      ${OOMX_BPF_SYSTEM_INCLUDES}
+    COMMAND ${OOMX_CLANG} ${OOMX_BPF_FLAGS} "-I$<JOIN:${includes},;-I>"
       -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     DEPENDS ${source}
     DEPFILE ${object}.d

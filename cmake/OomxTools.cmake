@@ -50,8 +50,7 @@ unset(CMAKE_REQUIRED_LIBRARIES)
 
 # Where the C headers of the host's architecture are: linux/types.h wants asm/types.h.
 if(CMAKE_LIBRARY_ARCHITECTURE)
-  set(OOMX_BPF_SYSTEM_INCLUDES -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-    CACHE INTERNAL "")
+  set(system_includes -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 endif()
 
 # bpf_tracing.h reads arguments by the registers of this architecture.
@@ -62,4 +61,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
 else()
   set(arch ${CMAKE_SYSTEM_PROCESSOR})
 endif()
-set(OOMX_BPF_TARGET_ARCH ${arch} CACHE INTERNAL "")
+
+# How a policy is compiled, but for its includes.
+set(OOMX_BPF_FLAGS -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Wno-unused-parameter
+  -Werror -D__TARGET_ARCH_${arch} ${system_includes} CACHE INTERNAL "")

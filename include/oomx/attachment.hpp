@@ -16,7 +16,9 @@ public:
 
     /// Keeps it in force under a path below a bpffs mount after this process; unlink() the path to
     /// end it. Errors as bpf::link::pin().
-    result<void> pin(const std::filesystem::path& path) const { return link_.pin(path); }
+    [[nodiscard]] result<void> pin(const std::filesystem::path& path) const {
+        return link_.pin(path);
+    }
 
     [[nodiscard]] int native_handle() const { return link_.native_handle(); }
 

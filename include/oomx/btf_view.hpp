@@ -47,7 +47,8 @@ public:
             return std::nullopt;
         }
         const auto* parameter = target(btf_params(callback)[n].type);
-        if (parameter == nullptr || !btf_is_composite(parameter)) {
+        // A forward declaration names it as well.
+        if (parameter == nullptr || !(btf_is_composite(parameter) || btf_is_fwd(parameter))) {
             return std::nullopt;
         }
         return btf__name_by_offset(types_, parameter->name_off);
@@ -85,18 +86,18 @@ private:
 class btf_view {
 public:
     /// Those of the running kernel. Error: unsupported where it carries none.
-    static result<btf_view> kernel() {
+    [[nodiscard]] static result<btf_view> kernel() {
         btf* const types = btf__load_vmlinux_btf();
         if (types == nullptr) {
-            return failure(errc::unsupported, errno,
-                           "read the kernel's types: /sys/kernel/btf/vmlinux cannot be read",
-                           "run a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+            return failure(error{errc::unsupported, errno, "/sys/kernel/btf/vmlinux cannot be read",
+                                 "run a kernel built with CONFIG_DEBUG_INFO_BTF=y"}
+                               .within("read the kernel's types"));
         }
         return btf_view{types};
     }
 
     /// Takes over types that were built or parsed elsewhere, as tests do.
-    static btf_view adopt(btf* types) { return btf_view{types}; }
+    [[nodiscard]] static btf_view adopt(btf* types) { return btf_view{types}; }
 
     [[nodiscard]] std::optional<btf_struct> find_struct(const std::string& name) const {
         const int id = btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_STRUCT);

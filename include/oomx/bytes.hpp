@@ -55,7 +55,8 @@ private:
         }
         double value = static_cast<double>(count) / 1024;
         std::size_t unit = 0;
-        while (value >= 1024) {
+        // What would round to 1024.0 of one unit is 1.0 of the next.
+        while (value >= 1023.95) {
             value /= 1024;
             ++unit;
         }

@@ -39,7 +39,8 @@ struct capabilities {
         found.bpf_oom = {yes, "struct bpf_oom_ops as in v2 of the series", {}};
         break;
     case bpf::abi::revision::none:
-        found.bpf_oom = {no, "this kernel has no bpf_oom: struct bpf_oom_ops is not in its types",
+        found.bpf_oom = {no,
+                         "this kernel has no bpf_oom: its types lack the struct_ops bpf_oom_ops",
                          "run a kernel with the \"mm: BPF OOM\" series, such as oomx's test kernel "
                          "(./dev kernel)"};
         break;

@@ -31,11 +31,13 @@ public:
     /// Opens a directory of a mounted cgroup v2 hierarchy.
     ///
     /// Errors: not_found, not_permitted, not_a_cgroup (also for a cgroup v1 directory).
-    static result<cgroup> open(const std::filesystem::path& path);
+    [[nodiscard]] static result<cgroup> open(const std::filesystem::path& path);
 
     /// The whole system: attaching here handles OOMs of the machine, and those of cgroups that
     /// nobody else handled. Needs no mounted hierarchy; has no files to read.
-    static cgroup root() { return cgroup{unique_fd{}, "the whole system", root_cgroup}; }
+    [[nodiscard]] static cgroup root() {
+        return cgroup{unique_fd{}, "the whole system", root_cgroup};
+    }
 
     [[nodiscard]] cgroup_id id() const { return id_; }
     [[nodiscard]] bool is_root() const { return id_ == root_cgroup; }
@@ -154,7 +156,8 @@ inline result<std::string> cgroup::read(std::string_view file) const {
 }
 
 inline result<bytes> cgroup::memory_current() const {
-    auto text = read("memory.current");
+    constexpr std::string_view file = "memory.current";
+    auto text = read(file);
     if (!text) {
         return pass_on(std::move(text));
     }
@@ -162,9 +165,8 @@ inline result<bytes> cgroup::memory_current() const {
     const char* const end = text->data() + text->size();
     const auto [stop, cause] = std::from_chars(text->data(), end, count);
     if (cause != std::errc{} || stop == end || *stop != '\n') {
-        return failure(errc::malformed,
-                       fmt::format("read memory.current of {}: '{}' is no number of bytes",
-                                   path_.native(), *text));
+        return within(result<bytes>{failure(errc::malformed, "it holds no number of bytes")},
+                      [&] { return fmt::format("read {} of {}", file, path_.native()); });
     }
     return bytes{count};
 }

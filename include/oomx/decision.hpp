@@ -45,10 +45,10 @@ enum class verdict : std::uint32_t {
 
 /// One cgroup a decision names.
 struct ranked_cgroup {
-    cgroup_id id;
+    cgroup_id id{};
     bytes size; ///< what it was ranked by
-    std::uint32_t processes;
-    oomx::verdict verdict;
+    std::uint32_t processes = 0;
+    oomx::verdict verdict{};
 };
 
 /// What one policy did at one OOM event, and why.
@@ -123,7 +123,7 @@ struct cgroup_gone {
 ///
 /// Error: malformed for a record of another version, size or kind than this library knows.
 template <typename Receive>
-result<void> decode(std::span<const std::byte> record, Receive&& receive) {
+[[nodiscard]] result<void> decode(std::span<const std::byte> record, Receive&& receive) {
     oomx_event event{};
     if (record.size() < sizeof event) {
         return failure(errc::malformed,
@@ -136,7 +136,7 @@ result<void> decode(std::span<const std::byte> record, Receive&& receive) {
                                    event.version, OOMX_RECORD_VERSION),
                        "build the policy and the program with the same oomx");
     }
-    if (event.kind == OOMX_EVENT_DECISION && record.size() >= sizeof(oomx_decision)) {
+    if (event.kind == OOMX_EVENT_DECISION && record.size() == sizeof(oomx_decision)) {
         oomx_decision raw{};
         std::memcpy(&raw, record.data(), sizeof raw);
         if (raw.top_count > OOMX_TOP) {
@@ -147,7 +147,7 @@ result<void> decode(std::span<const std::byte> record, Receive&& receive) {
         receive(decision{raw});
         return {};
     }
-    if (event.kind == OOMX_EVENT_CGROUP_GONE && record.size() >= sizeof(oomx_cgroup_gone)) {
+    if (event.kind == OOMX_EVENT_CGROUP_GONE && record.size() == sizeof(oomx_cgroup_gone)) {
         if constexpr (std::is_invocable_v<Receive, const cgroup_gone&>) {
             oomx_cgroup_gone raw{};
             std::memcpy(&raw, record.data(), sizeof raw);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <oomx/decision.hpp>
+#include <oomx/error.hpp>
 
 namespace oomx {
 
@@ -89,7 +89,7 @@ struct fmt::formatter<oomx::decision> {
         }
         if (d.refused() > 0) {
             out = fmt::format_to(out, ", {} refused: {}", processes(d.refused()),
-                                 ::strerrordesc_np(d.refusal()));
+                                 oomx::errno_name(d.refusal()));
         }
         for (std::size_t i = 0; i < d.top_count(); ++i) {
             const auto at = d.top(i);

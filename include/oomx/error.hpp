@@ -23,6 +23,13 @@ enum class errc {
     system,           ///< any other refused system call: see system_error()
 };
 
+/// "EBUSY", or "errno 524" for a number that the C library does not know, such as the kernel's
+/// ENOTSUPP.
+[[nodiscard]] inline std::string errno_name(int number) {
+    const char* const name = ::strerrorname_np(number);
+    return name != nullptr ? name : fmt::format("errno {}", number);
+}
+
 /// Why something failed: what was attempted, on what, the cause and the remedy.
 ///
 /// The innermost layer makes it with a cause and a remedy; each layer that knows a verb and an
@@ -66,10 +73,7 @@ public:
         }
         text += cause_;
         if (system_error_ != 0) {
-            // Null for a number the C library does not know, such as the kernel's ENOTSUPP.
-            const char* name = ::strerrorname_np(system_error_);
-            text += name != nullptr ? fmt::format(" ({})", name)
-                                    : fmt::format(" (errno {})", system_error_);
+            text += fmt::format(" ({})", errno_name(system_error_));
         }
         if (!remedy_.empty()) {
             text += "; " + remedy_;

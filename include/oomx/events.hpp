@@ -29,7 +29,7 @@ public:
     /// Returns how many there were. Error: malformed for an event of another version; the events
     /// after it are handed over all the same.
     template <typename Receive>
-    result<std::size_t> poll(std::chrono::milliseconds timeout, Receive&& receive) {
+    [[nodiscard]] result<std::size_t> poll(std::chrono::milliseconds timeout, Receive&& receive) {
         result<void> decoded;
         auto count = ring_.poll(timeout, [&](std::span<const std::byte> record) {
             if (auto one = decode(record, receive); !one && decoded) {

@@ -28,6 +28,12 @@ namespace oomx {
 template <policy P>
 class [[nodiscard]] loaded_policy {
 public:
+    loaded_policy(loaded_policy&&) noexcept = default;
+    loaded_policy& operator=(loaded_policy&&) noexcept = default;
+    loaded_policy(const loaded_policy&) = delete;
+    loaded_policy& operator=(const loaded_policy&) = delete;
+    ~loaded_policy() = default;
+
     /// Puts it in force for a cgroup and all below it, or for the whole system.
     ///
     /// Errors: busy (one policy a cgroup), not_found (the cgroup was removed), unsupported (the

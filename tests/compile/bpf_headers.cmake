@@ -13,10 +13,7 @@ endif()
 list(REMOVE_DUPLICATES clangs)
 
 set(templates ${PROJECT_SOURCE_DIR}/bpf_templates)
-# As in cmake/OomxAddPolicy.cmake.
-set(flags -target bpf -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror
-  -D__TARGET_ARCH_${OOMX_BPF_TARGET_ARCH} -I${PROJECT_SOURCE_DIR}/include -I${templates}/include
-  ${OOMX_BPF_SYSTEM_INCLUDES} -c -o /dev/null)
+set(flags ${OOMX_BPF_FLAGS} -I${PROJECT_SOURCE_DIR}/include -I${templates}/include -c -o /dev/null)
 
 function(add_bpf_test what source)
   foreach(clang IN LISTS clangs)

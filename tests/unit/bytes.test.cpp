@@ -46,6 +46,11 @@ TEST_CASE("An amount is printed with one decimal") {
     CHECK(fmt::format("{}", 30_MiB + 100_KiB) == "30.1 MiB");
 }
 
+TEST_CASE("An amount that would round to 1024 of a unit is printed in the next one") {
+    CHECK(fmt::format("{}", bytes{1'048'575}) == "1.0 MiB");
+    CHECK(fmt::format("{}", bytes{1'048'000}) == "1023.4 KiB");
+}
+
 TEST_CASE("The largest amount of memory is printed in EiB") {
     CHECK(fmt::format("{}", bytes{std::numeric_limits<std::uint64_t>::max()}) == "16.0 EiB");
 }

@@ -24,7 +24,7 @@ TEST_CASE("A kernel without bpf_oom cannot run policies and says what to run ins
     CHECK(!found.bpf_oom);
     CHECK(found.bpf_oom.has == capability::state::no);
     CHECK(found.bpf_oom.because ==
-          "this kernel has no bpf_oom: struct bpf_oom_ops is not in its types");
+          "this kernel has no bpf_oom: its types lack the struct_ops bpf_oom_ops");
     CHECK(found.bpf_oom.remedy ==
           "run a kernel with the \"mm: BPF OOM\" series, such as oomx's test "
           "kernel (./dev kernel)");

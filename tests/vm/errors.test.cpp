@@ -182,7 +182,7 @@ TEST_CASE("A kernel without bpf_oom is named as the reason", "[.][stock]") {
     CHECK(refused.error().code() == errc::unsupported);
     CHECK_THAT(refusal(refused),
                ContainsSubstring("load policy 'largest_leaf': this kernel has no "
-                                 "bpf_oom: struct bpf_oom_ops is not in its types"));
+                                 "bpf_oom: its types lack the struct_ops bpf_oom_ops"));
     CHECK(open_descriptors() == descriptors);
 }
 

@@ -97,8 +97,11 @@ static __always_inline int oomx_end(int outcome)
 		if (!oomx_control.armed)                                                           \
 			return OOMX_DECLINED;                                                      \
 		root = memcg ? bpf_get_mem_cgroup(&memcg->css) : bpf_get_root_mem_cgroup();        \
-		if (!root)                                                                         \
+		/* On its way out: nothing of it is left to choose from. */                        \
+		if (!root) {                                                                       \
+			oomx_control.declined++;                                                   \
 			return OOMX_DECLINED;                                                      \
+		}                                                                                  \
 		struct oomx_scope scope = { .oc = oc, .root = root };                              \
                                                                                                    \
 		oomx_begin(&scope, #policy_name, sizeof(#policy_name), attached_to);               \

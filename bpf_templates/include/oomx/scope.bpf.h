@@ -20,7 +20,10 @@ enum oomx_outcome {
 	OOMX_HANDLED = 1,
 };
 
-/* The rails of the policy that is being compiled: OOMX_POLICY() defines it. */
+/*
+ * The rails of the policy that is being compiled: OOMX_POLICY() defines it, and who includes this
+ * without it must.
+ */
 static __always_inline const volatile struct oomx_rails *oomx_rails(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -28,15 +29,16 @@ namespace oomx::bpf {
 
 /// Writes a loaded struct_ops map's programs and name where the kernel's layout wants them. The map
 /// can be linked afterwards, to any number of cgroups.
-inline result<void> publish_ops(const bpf_object* object, const bpf_map* ops,
-                                const btf_view& kernel) {
+[[nodiscard]] inline result<void> publish_ops(const bpf_object* object, const bpf_map* ops,
+                                              const btf_view& kernel) {
     const auto value_type = kernel.find_struct(abi::ops_value_struct);
     const auto kernel_ops = kernel.find_struct(abi::ops_struct);
-    if (!value_type || !kernel_ops || !value_type->offset_of("data")) {
+    const auto data_offset = value_type ? value_type->offset_of("data") : std::nullopt;
+    if (!kernel_ops || !data_offset) {
         return failure(errc::unsupported, "this kernel has no bpf_oom");
     }
     std::vector<std::byte> value(value_type->size());
-    std::byte* const data = value.data() + *value_type->offset_of("data");
+    std::byte* const data = value.data() + *data_offset;
 
     const btf* const own_types = bpf_object__btf(object);
     const auto* const own = btf__type_by_id(own_types, bpf_map__btf_value_type_id(ops));
@@ -97,9 +99,10 @@ inline link_attempt create_link(int map_fd, std::uint32_t cgroup_fd) {
 ///
 /// Kernels without cgroup attach ignore it and attach system-wide (seen on 6.18 with another
 /// struct_ops type). So it is asked to attach to something that is no cgroup, the map itself: a
-/// kernel that looks must refuse that. The policy must be disarmed: on a kernel that does not look
-/// it is attached system-wide until this function closes the link again.
-inline result<void> prove_cgroup_scope(int map_fd) {
+/// kernel that looks must refuse that (EBADF: kernel/cgroup/cgroup.c, cgroup_get_from_fd()). The
+/// policy must be disarmed: on a kernel that does not look it is attached system-wide until this
+/// function closes the link again.
+[[nodiscard]] inline result<void> prove_cgroup_scope(int map_fd) {
     const auto attempt = create_link(map_fd, static_cast<std::uint32_t>(map_fd));
     if (attempt.fd || attempt.system_error == EBUSY || attempt.system_error == EEXIST) {
         return failure(errc::unsupported,
@@ -108,7 +111,7 @@ inline result<void> prove_cgroup_scope(int map_fd) {
                        "attach to cgroup::root() if that is meant, or run a kernel whose bpf_oom "
                        "attaches to cgroups");
     }
-    if (attempt.system_error != EBADF && attempt.system_error != EINVAL) {
+    if (attempt.system_error != EBADF) {
         return failure(errc::system, attempt.system_error,
                        "could not tell whether this kernel attaches to cgroups");
     }
@@ -119,13 +122,14 @@ inline result<void> prove_cgroup_scope(int map_fd) {
 ///
 /// Errors: busy, not_found (the cgroup was removed), not_permitted, unsupported (no memory
 /// controller there).
-inline result<link> attach(int map_fd, const cgroup& where) {
+[[nodiscard]] inline result<link> attach(int map_fd, const cgroup& where) {
     auto attempt =
         create_link(map_fd, where.is_root() ? abi::system_wide_fd
                                             : static_cast<std::uint32_t>(where.native_handle()));
-    switch (attempt.system_error) {
-    case 0:
+    if (attempt.fd) {
         return link{std::move(attempt.fd)};
+    }
+    switch (attempt.system_error) {
     case EBUSY:
         return failure(errc::busy, EBUSY, "another policy is attached there", "detach it first");
     case EPERM:
@@ -134,13 +138,12 @@ inline result<link> attach(int map_fd, const cgroup& where) {
                        "this process may not attach policies",
                        "run as root, or with CAP_BPF and CAP_PERFMON");
     case ENODEV:
-    case ENOENT:
-    case EBADF:
         return failure(errc::not_found, attempt.system_error, "the cgroup was removed",
                        "open it again");
     default:
-        return failure(errc::system, attempt.system_error, "the kernel refused the link");
+        break;
     }
+    return failure(errc::system, attempt.system_error, "the kernel refused the link");
 }
 
 } // namespace oomx::bpf

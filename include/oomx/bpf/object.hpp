@@ -20,14 +20,15 @@ template <typename Skeleton>
 class [[nodiscard]] object {
 public:
     /// Reads the object that is compiled in. Nothing is loaded yet: its read-only data can be set.
-    static result<object> open() {
+    [[nodiscard]] static result<object> open() {
         const libbpf_messages messages;
         auto log = std::make_unique_for_overwrite<char[]>(log_capacity);
         log[0] = '\0';
+        log[log_capacity - 1] = '\0'; // whatever the kernel writes, it ends
         bpf_object_open_opts options{};
         options.sz = sizeof options;
         options.kernel_log_buf = log.get();
-        options.kernel_log_size = log_capacity;
+        options.kernel_log_size = log_capacity - 1;
         Skeleton* const skeleton = Skeleton::open(&options);
         if (skeleton == nullptr) {
             const int cause = errno;

@@ -10,6 +10,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx::bpf {
@@ -17,11 +18,13 @@ namespace oomx::bpf {
 /// The reading end of a BPF ring buffer map. Keeps the map alive; one thread at a time.
 class [[nodiscard]] ring_buffer {
 public:
-    static result<ring_buffer> open(int map_fd) {
+    [[nodiscard]] static result<ring_buffer> open(int map_fd) {
+        const libbpf_messages messages; // else libbpf prints
         auto sink = std::make_unique<handler>();
         ::ring_buffer* const ring = ::ring_buffer__new(map_fd, &deliver, sink.get(), nullptr);
         if (ring == nullptr) {
-            return failure(errc::system, errno, "map the ring buffer");
+            const int cause = errno;
+            return failure(error{errc::system, cause, "refused"}.within("map the ring buffer"));
         }
         return ring_buffer{ring, std::move(sink)};
     }
@@ -29,7 +32,7 @@ public:
     /// Waits until there is a record or the time is up, hands over every one that is there, oldest
     /// first, as a span valid during the call, and returns how many there were.
     template <typename Receiver>
-    result<std::size_t> poll(std::chrono::milliseconds timeout, Receiver receiver) {
+    [[nodiscard]] result<std::size_t> poll(std::chrono::milliseconds timeout, Receiver receiver) {
         sink_->function = [](void* target, std::span<const std::byte> record) {
             (*static_cast<Receiver*>(target))(record);
         };
@@ -37,7 +40,7 @@ public:
         const int count = ::ring_buffer__poll(ring_.get(), static_cast<int>(timeout.count()));
         *sink_ = {};
         if (count < 0 && count != -EINTR) {
-            return failure(errc::system, -count, "poll the ring buffer");
+            return failure(error{errc::system, -count, "refused"}.within("poll the ring buffer"));
         }
         return static_cast<std::size_t>(count < 0 ? 0 : count);
     }

@@ -26,7 +26,7 @@ struct largest_leaf {
 
     static constexpr std::string_view name = "largest_leaf";
 
-    static result<config> configure(const options& chosen) {
+    [[nodiscard]] static result<config> configure(const options& chosen) {
         auto rails = chosen.rails.raw();
         if (!rails) {
             return pass_on(std::move(rails));

@@ -15,6 +15,7 @@ TEST_CASE("A handler that takes a bpf_oom_ctx and a cgroup-offline callback are 
 
 TEST_CASE("A handler that takes a struct_ops link second is v3") {
     CHECK(revision_of(test::kernel_v3()) == revision::v3);
+    CHECK(revision_of(test::kernel_v3_with_declared_link()) == revision::v3);
 }
 
 TEST_CASE("A handler that takes a cgroup second is the v4 work branch") {

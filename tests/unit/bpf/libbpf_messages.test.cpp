@@ -10,6 +10,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::EndsWith;
 using oomx::bpf::libbpf_messages;
 
 namespace {
@@ -47,6 +48,23 @@ TEST_CASE("What libbpf says on this thread is captured and not printed") {
     make_libbpf_warn("/nowhere/a.bpf.o");
     CHECK_THAT(messages.text(), ContainsSubstring("/nowhere/a.bpf.o"));
     CHECK(application_callback::heard() == 0);
+}
+
+TEST_CASE("A message is captured whole, however long") {
+    const libbpf_messages messages;
+    const std::string path = "/nowhere/" + std::string(3000, 'x');
+    make_libbpf_warn(path.c_str());
+    CHECK_THAT(messages.text(), ContainsSubstring(path) && EndsWith("\n"));
+}
+
+TEST_CASE("After the last capture libbpf's callback is the application's own again") {
+    const application_callback application;
+    const libbpf_print_fn_t own = libbpf_set_print(nullptr);
+    libbpf_set_print(own);
+    {
+        const libbpf_messages messages;
+    }
+    CHECK(libbpf_set_print(own) == own);
 }
 
 TEST_CASE("A capture in which libbpf is silent is empty") {

@@ -54,6 +54,11 @@ public:
     /// A pointer to a struct of that name.
     int pointer_to_struct(const char* name) { return pointer_to(structure(name, 8)); }
 
+    /// A pointer to a struct of that name that is only declared.
+    int pointer_to_declared_struct(const char* name) {
+        return pointer_to(btf__add_fwd(types_, name, BTF_FWD_STRUCT));
+    }
+
     /// The view takes them over; nothing can be added after.
     btf_view take() { return btf_view::adopt(std::exchange(types_, nullptr)); }
 
@@ -90,6 +95,15 @@ inline btf_view kernel_v3() {
     btf_fixture types;
     const int control = types.pointer_to_struct("oom_control");
     const int handler = types.callback({control, types.pointer_to_struct("bpf_struct_ops_link")});
+    return kernel_with_ops(types, {{"handle_out_of_memory", handler, 0}});
+}
+
+/// As v3, in a kernel whose BTF only declares the link's struct.
+inline btf_view kernel_v3_with_declared_link() {
+    btf_fixture types;
+    const int control = types.pointer_to_struct("oom_control");
+    const int handler =
+        types.callback({control, types.pointer_to_declared_struct("bpf_struct_ops_link")});
     return kernel_with_ops(types, {{"handle_out_of_memory", handler, 0}});
 }
 
