@@ -42,12 +42,12 @@ static void storm(int number)
 		const char *cg = cg_make("stress/storm%d.%d", number, i % 8);
 		pid_t pid;
 
-		cg_write(cg, "memory.max", "4M");
+		cg_write(cg, "memory.max", "1M");
 		cg_write(cg, "memory.swap.max", "0");
-		pid = hog(cg, 8 * MIB, 0);
+		pid = hog(cg, 2 * MIB, 0);
 		if (wait_signal(pid) == SIGKILL)
 			COUNT(ooms);
-		if (i % 3 == 0)
+		if (i % 5 == 0)
 			cg_remove(cg);
 	}
 }
@@ -83,6 +83,7 @@ static void attach_and_detach(struct bpf_object *obj, int seed)
 			COUNT(refused);
 		if (fd > 0)
 			close(fd);
+		poll(NULL, 0, 10); /* leave the machine to the storm */
 	}
 }
 
@@ -95,19 +96,21 @@ static void press(struct bpf_object *obj, volatile uint64_t *many, volatile uint
 	srand(99);
 	while (!counts->stop) {
 		fd = any_storm(path, sizeof(path));
-		if (fd < 0)
+		if (fd < 0) {
+			poll(NULL, 0, 10);
 			continue;
+		}
 		fstat(fd, &st);
 		close(fd);
 		*cgroup = st.st_ino;
-		*many = rand() % 100;
+		*many = 1 + rand() % 200;
 		link = ops_link(obj, "psi_ops", 0);
 		if (link < 0) {
 			COUNT(psi_failed);
 			continue;
 		}
 		COUNT(psi_attached);
-		poll(NULL, 0, rand() % 200); /* some events, some cgroups */
+		poll(NULL, 0, rand() % 1000); /* some events, some cgroups */
 		if (rand() % 2)
 			bpf_link_detach(link);
 		close(link);
@@ -122,6 +125,7 @@ static void make_and_remove(void)
 	for (i = 0; !counts->stop; i++) {
 		cg_remove(cg_make("stress/small%d", i % 16));
 		COUNT(made);
+		poll(NULL, 0, 10);
 	}
 }
 
