@@ -62,7 +62,7 @@ hash_of() {
 		cd "$here"
 		# Of this file the steps that make the kernel, not how they are shown.
 		declare -f recipe_environment sync_tree configure strip_debug
-		cat $(configs "$variant")
+		configs "$variant" | xargs cat
 		if [ "$variant" != stock ]; then
 			cat hooks.patch
 			find src -type f | LC_ALL=C sort | xargs sha256sum
@@ -113,7 +113,7 @@ sync_tree() {
 	fi
 	rm -rf "$stage"
 	mkdir -p "$stage" "$build/orig"
-	for f in $(sed -n 's|^+++ b/||p' "$here/hooks.patch"); do
+	sed -n 's|^+++ b/||p' "$here/hooks.patch" | while read -r f; do
 		[ -e "$linux/$f" ] ||
 			die "cannot apply hooks.patch: $f is not in linux $source. The patch is for 6.12; adapt it to this source"
 		[ -e "$build/orig/$f" ] || update "$build/linux/$f" "$build/orig/$f"
@@ -149,12 +149,12 @@ kmake() {
 configure() {
 	local variant=$1 wanted option got
 	mkdir -p "$obj"
-	cat $(configs "$variant") >"$obj/wanted"
+	configs "$variant" | xargs cat >"$obj/wanted"
 	kmake -s KCONFIG_ALLCONFIG="$obj/wanted" allnoconfig >"$log" 2>&1 || failed "configure"
 	# Kconfig drops what it does not know or cannot have, silently.
 	grep -E '^(# )?CONFIG_' "$obj/wanted" | sed -E 's/^(# )?(CONFIG_[A-Z0-9_]+).*/\2/' | sort -u | while read -r option; do
-		wanted=$(grep -E "^(# )?$option[ =]" "$obj/wanted" | tail -1)
-		got=$(grep -E "^(# )?$option[ =]" "$obj/.config" || true)
+		wanted=$(grep -E "^(# )?${option}[ =]" "$obj/wanted" | tail -1)
+		got=$(grep -E "^(# )?${option}[ =]" "$obj/.config" || true)
 		# An option that does not exist is as good as one that is not set.
 		[ "$wanted" = "$got" ] || [ "$wanted$got" = "# $option is not set" ] ||
 			die "cannot configure: wanted '$wanted', got '${got:-nothing}'. Does linux $source know it, are its dependencies in $(configs "$variant" | tail -1)?"
@@ -192,7 +192,8 @@ compile() {
 }
 
 prune() {
-	ls -dt "$cache/$1"-* 2>/dev/null | tail -n +$((keep_results + 1)) | xargs -r rm -rf
+	find "$cache" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | cut -d' ' -f2- |
+		tail -n +$((keep_results + 1)) | xargs -r rm -rf
 	rm -rf "$cache"/.new-*
 }
 

@@ -33,9 +33,9 @@ for source in "$here"/*.bpf.c "$here"/../stress/*.bpf.c; do
 	"$clang" -target bpf -O2 -g -mcpu=v3 -Wall -Wno-missing-declarations -D__TARGET_ARCH_x86 \
 		-I"$out" -I"$here" -c "$source" -o "$object"
 done
-flags="-std=gnu11 -O1 -g -Wall -Wextra -I$here"
-gcc $flags -o "$out/conformance" "$here"/{main,lib,oom,kill,psi,memcg,verifier}.c -lbpf
+flags=(-std=gnu11 -O1 -g -Wall -Wextra "-I$here")
+gcc "${flags[@]}" -o "$out/conformance" "$here"/{main,lib,oom,kill,psi,memcg,verifier}.c -lbpf
 if [ -e "$here/../stress/stress.c" ]; then
-	gcc $flags -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
-	gcc $flags -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf
+	gcc "${flags[@]}" -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
+	gcc "${flags[@]}" -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf
 fi

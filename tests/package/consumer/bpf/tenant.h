@@ -5,8 +5,8 @@
 #include <oomx/config.h>
 
 struct tenant_config {
-    struct oomx_rails rails;
-    __u64 cgroup_id; /* the one that may die */
+	struct oomx_rails rails;
+	__u64 cgroup_id; /* the one that may die */
 };
 
 #endif

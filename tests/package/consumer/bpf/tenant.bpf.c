@@ -6,12 +6,14 @@
 
 const volatile struct tenant_config config = {};
 
-static __always_inline int handle(struct oomx_scope* scope) {
-    oomx_memcg_ref victim = NULL;
+static __always_inline int handle(struct oomx_scope *scope)
+{
+	oomx_memcg_ref victim = NULL;
 
-    oomx_for_each_leaf(scope, leaf) if (oomx_memcg_id(leaf) == config.cgroup_id)
-        oomx_replace(&victim, leaf);
-    return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;
+	oomx_for_each_leaf(scope, leaf)
+		if (oomx_memcg_id(leaf) == config.cgroup_id)
+			oomx_replace(&victim, leaf);
+	return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;
 }
 
 OOMX_POLICY(tenant, config, handle);
