@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -46,6 +47,11 @@ public:
         must(stream_.poll(std::chrono::milliseconds{0},
                           [&](const decision& one) { seen_.push_back(one); }));
         return seen_;
+    }
+
+    /// How many OOM events it has claimed.
+    [[nodiscard]] std::uint64_t handled() const {
+        return loaded_.native_handle()->bss->oomx_control.handled;
     }
 
 private:

@@ -25,7 +25,7 @@ struct oomx_control {
 	__u64 armed;	/* 0: decline at once. Set by user space once the attach scope is proven. */
 	__u64 handled;	/* OOM events that ended in a kill or in waiting for one */
 	__u64 declined; /* OOM events left to the parent or to the kernel */
-	__u64 waited;	/* of the handled: how often only an earlier victim was waited for */
+	__u64 waited;	/* how often all there was to do was to wait for an earlier victim */
 	__u64 dropped;	/* events lost because the ring buffer was full */
 };
 

@@ -85,7 +85,8 @@ static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem
 /*
  * An earlier victim is still dying. The kernel takes an OOM for handled only if memory was freed
  * within this very call, and asking for a kill of a process on its way out says so without a
- * second kill.
+ * second kill. In shadow mode even that is left to the kernel. Where the victim has vanished since
+ * the walk there is nothing left to claim the OOM with.
  */
 static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 {
@@ -95,7 +96,12 @@ static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 	r->victim_size = oomx_usage_without_cache(scope->dying);
 	r->result = OOMX_RESULT_WAITING;
 	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
-	return oomx_kill_processes(scope->oc, scope->dying, true) ? OOMX_HANDLED : OOMX_DECLINED;
+	if (oomx_rails()->mode != OOMX_ENFORCE)
+		return OOMX_DECLINED;
+	if (oomx_kill_processes(scope->oc, scope->dying, true))
+		return OOMX_HANDLED;
+	r->result = OOMX_RESULT_DECLINED;
+	return OOMX_DECLINED;
 }
 
 #endif

@@ -68,7 +68,7 @@ static __always_inline int oomx_end(int outcome)
 {
 	struct oomx_decision *r = &oomx_record;
 
-	if (r->result == OOMX_RESULT_DECLINED && !r->eligible)
+	if (r->result == OOMX_RESULT_DECLINED && !r->eligible && !r->victim)
 		r->result = OOMX_RESULT_NO_VICTIM;
 	if (outcome)
 		oomx_control.handled++;

@@ -56,7 +56,7 @@ namespace oomx::bpf {
                            fmt::format("this kernel's bpf_oom_ops has no member '{}'", name));
         }
         if (btf_is_array(btf__type_by_id(own_types, member.type))) {
-            // Not to the byte before the last: the kernel wants the name terminated.
+            // All but the last byte, which stays NUL: the kernel wants the name terminated.
             std::strncpy(reinterpret_cast<char*>(data + *to), reinterpret_cast<const char*>(from),
                          static_cast<std::size_t>(btf__resolve_size(own_types, member.type)) - 1);
             continue;
@@ -120,8 +120,8 @@ inline link_attempt create_link(int map_fd, std::uint32_t cgroup_fd) {
 
 /// Links a published struct_ops map to a cgroup, or system-wide for cgroup::root().
 ///
-/// Errors: busy, not_found (the cgroup was removed), not_permitted, unsupported (no memory
-/// controller there).
+/// Errors: busy, not_found (the cgroup was removed), not_permitted. Whether the cgroup has the
+/// memory controller is the caller's to check: not every kernel does.
 [[nodiscard]] inline result<link> attach(int map_fd, const cgroup& where) {
     auto attempt =
         create_link(map_fd, where.is_root() ? abi::system_wide_fd

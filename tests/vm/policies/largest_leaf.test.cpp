@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <algorithm>
-#include <fstream>
-#include <vector>
+#include <array>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -43,6 +46,30 @@ struct selftest_tree {
     /// With all of them full, lowering the limit is one OOM: reclaim finds nothing.
     void run_out_of_memory() const { parent.set("memory.max", 80_MiB); }
 };
+
+/// A process in the cgroup that keeps that much of a file in memory: of one that nothing else in
+/// the VM reads, so that its pages are charged here.
+process keep_in_page_cache(const control_group& where, oomx::bytes size) {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    oomx::unique_fd reader{ends[0]};
+    oomx::unique_fd writer{ends[1]};
+    auto keeper = process::start([&] {
+        where.set("cgroup.procs", "0");
+        const int file = ::open("/usr/bin/qemu-system-x86_64", O_RDONLY | O_CLOEXEC);
+        void* const pages = ::mmap(nullptr, size.count(), PROT_READ, MAP_PRIVATE, file, 0);
+        if (pages == MAP_FAILED || ::mlock(pages, size.count()) != 0 ||
+            ::write(writer.native_handle(), "x", 1) != 1) {
+            return 1;
+        }
+        ::pause();
+        return 0;
+    });
+    writer = oomx::unique_fd{}; // so that a keeper that fails is an end of file
+    char byte = 0;
+    REQUIRE(::read(reader.native_handle(), &byte, 1) == 1);
+    return keeper;
+}
 
 } // namespace
 
@@ -161,24 +188,18 @@ TEST_CASE("A leaf full of page cache is not mistaken for a large one") {
     auto anonymous = parent.child("anonymous");
     auto reader = hog::start(cached);
     auto holder = hog::start(anonymous);
-    auto writer = process::start([&] {
-        cached.set("cgroup.procs", "0");
-        // Shared memory would count, so this is read from the host's file system.
-        std::ifstream in{"/proc/self/exe", std::ios::binary};
-        std::vector<char> all(std::size_t{1} << 20);
-        while (in.read(all.data(), static_cast<std::streamsize>(all.size()))) {
-        }
-        return 0;
-    });
-    REQUIRE(writer.ended_within(std::chrono::seconds{30}));
+    // Locked, so that the kernel cannot drop it before it declares an OOM.
+    auto keeper = keep_in_page_cache(cached, 16_MiB);
     reader.grow(4_MiB);
     holder.grow(10_MiB);
+    REQUIRE(must(cached.open().memory_current()) > 20_MiB);
     deciding<largest_leaf> policy{parent.open()};
 
-    parent.set("memory.max", 6_MiB);
+    parent.set("memory.max", 25_MiB);
 
     CHECK(holder.was_killed());
     CHECK(reader.lives());
+    CHECK(keeper.alive());
 }
 
 TEST_CASE("A leaf below min_usage is spared, and when only such are left the kernel decides") {
@@ -215,6 +236,8 @@ TEST_CASE("Shadow mode decides and records, and leaves the kill to the kernel") 
     CHECK(decisions.front().outcome() == outcome::shadow);
     CHECK(decisions.front().victim() == leaf.id());
     CHECK(decisions.front().killed() == 0);
+    // Not even while what the kernel killed is still dying.
+    CHECK(policy.handled() == 0);
     CHECK_FALSE(log.says("oom_policy=largest_leaf"));
 }
 
