@@ -11,7 +11,7 @@
 
 #include "largest_leaf.h"
 
-const volatile struct oomx_largest_leaf_config config = {};
+OOMX_CONFIG(struct oomx_largest_leaf_config);
 
 static __always_inline int handle(struct oomx_scope *scope)
 {
@@ -34,4 +34,4 @@ static __always_inline int handle(struct oomx_scope *scope)
 	return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;
 }
 
-OOMX_POLICY(largest_leaf, config, handle);
+OOMX_POLICY(largest_leaf, handle);

@@ -45,6 +45,18 @@ public:
     /// As it was opened; the directory may have been renamed or removed since.
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
+    /// The same cgroup once more, with a descriptor of its own. Error: system (no descriptor left).
+    [[nodiscard]] result<cgroup> duplicate() const {
+        if (!directory_) {
+            return cgroup{unique_fd{}, path_, id_};
+        }
+        auto directory = oomx::duplicate(directory_.native_handle());
+        if (!directory) {
+            return pass_on(std::move(directory));
+        }
+        return cgroup{std::move(*directory), path_, id_};
+    }
+
     /// One of its files, whole: `read("memory.events")`. Errors: not_found once it is removed.
     [[nodiscard]] result<std::string> read(std::string_view file) const;
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace oomx {
 
 /// What kind of thing went wrong: what a program branches on.
 enum class errc {
-    unsupported,      ///< this kernel or machine cannot do it
+    unsupported = 1,  ///< this kernel or machine cannot do it
     not_permitted,    ///< this process may not do it
     not_found,        ///< the cgroup or file is not there, or not there any more
     not_a_cgroup,     ///< the path is something else than a cgroup v2 directory
@@ -20,8 +21,76 @@ enum class errc {
     rejected,         ///< the kernel's verifier refused the program
     invalid_argument, ///< a value is out of its range
     malformed,        ///< data read is not in the form it should be in
+    exhausted,        ///< memory, descriptors or room of a fixed size ran out
+    mismatch,         ///< what is there is not what it was taken for
     system,           ///< any other refused system call: see system_error()
 };
+
+/// The category of errc as a std::error_code.
+class errc_category_type final : public std::error_category {
+public:
+    [[nodiscard]] const char* name() const noexcept override { return "oomx"; }
+
+    [[nodiscard]] std::string message(int code) const override {
+        switch (errc{code}) {
+        case errc::unsupported:
+            return "not supported by this kernel or machine";
+        case errc::not_permitted:
+            return "not permitted";
+        case errc::not_found:
+            return "not found";
+        case errc::not_a_cgroup:
+            return "not a cgroup v2 directory";
+        case errc::busy:
+            return "taken by somebody else";
+        case errc::rejected:
+            return "rejected by the kernel";
+        case errc::invalid_argument:
+            return "value out of range";
+        case errc::malformed:
+            return "malformed data";
+        case errc::exhausted:
+            return "memory, descriptors or room ran out";
+        case errc::mismatch:
+            return "not what it was taken for";
+        case errc::system:
+            return "refused system call";
+        }
+        return "unknown";
+    }
+
+    /// So that `error.std_code() == std::errc::device_or_resource_busy` holds for errc::busy.
+    [[nodiscard]] std::error_condition default_error_condition(int code) const noexcept override {
+        switch (errc{code}) {
+        case errc::unsupported:
+            return std::errc::not_supported;
+        case errc::not_permitted:
+            return std::errc::operation_not_permitted;
+        case errc::not_found:
+            return std::errc::no_such_file_or_directory;
+        case errc::not_a_cgroup:
+            return std::errc::not_a_directory;
+        case errc::busy:
+            return std::errc::device_or_resource_busy;
+        case errc::invalid_argument:
+            return std::errc::invalid_argument;
+        case errc::exhausted:
+            return std::errc::not_enough_memory;
+        default:
+            return {code, *this};
+        }
+    }
+};
+
+[[nodiscard]] inline const std::error_category& errc_category() {
+    static const errc_category_type category;
+    return category;
+}
+
+/// Found by std::error_code's constructor.
+[[nodiscard]] inline std::error_code make_error_code(errc code) {
+    return {static_cast<int>(code), errc_category()};
+}
 
 /// "EBUSY", or "errno 524" for a number that the C library does not know, such as the kernel's
 /// ENOTSUPP.
@@ -62,6 +131,9 @@ public:
     /// The errno of the refused system call, 0 where there was none.
     [[nodiscard]] int system_error() const { return system_error_; }
 
+    /// code() for programs that collect std::error_code; the errno stays in system_error().
+    [[nodiscard]] std::error_code std_code() const { return make_error_code(code_); }
+
     /// The verifier's log as the kernel gave it, empty where no program was refused.
     [[nodiscard]] const std::string& log() const { return log_; }
 
@@ -91,6 +163,9 @@ private:
 };
 
 } // namespace oomx
+
+template <>
+struct std::is_error_code_enum<oomx::errc> : std::true_type {};
 
 template <>
 struct fmt::formatter<oomx::error> : fmt::formatter<std::string_view> {

@@ -18,17 +18,26 @@
 // BPF.
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/identity.hpp>
 #include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/bpf/link.hpp>
+#include <oomx/bpf/map_memory.hpp>
 #include <oomx/bpf/object.hpp>
+#include <oomx/bpf/ops.hpp>
+#include <oomx/bpf/pinned_maps.hpp>
+#include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/ring_buffer.hpp>
 #include <oomx/bpf/verifier_log.hpp>
 
 // Policies.
+#include <oomx/adopt.hpp>
 #include <oomx/attachment.hpp>
+#include <oomx/counters.hpp>
 #include <oomx/decision.hpp>
 #include <oomx/decision_text.hpp>
 #include <oomx/events.hpp>
 #include <oomx/load.hpp>
+#include <oomx/loaded_policy.hpp>
+#include <oomx/opened_policy.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>

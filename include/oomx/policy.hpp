@@ -13,28 +13,92 @@
 
 namespace oomx {
 
-/// The class that oomx_add_policy() makes of a policy built with <oomx/policy.bpf.h>: its maps,
-/// its config of type Config and the part that both sides write.
-template <typename Skeleton, typename Config>
-concept policy_skeleton = requires(Skeleton* skeleton) {
-    { skeleton->maps.oomx_ops_v2 } -> std::convertible_to<bpf_map*>;
-    { skeleton->maps.oomx_events } -> std::convertible_to<bpf_map*>;
-    { skeleton->rodata->config } -> std::same_as<Config&>;
-    { skeleton->rodata->oomx_generation } -> std::convertible_to<std::uint64_t>;
-    { skeleton->rodata->oomx_page_size } -> std::convertible_to<std::uint64_t>;
-    { skeleton->bss->oomx_control } -> std::same_as<oomx_control&>;
-    { Skeleton::load(skeleton) } -> std::same_as<int>;
+namespace detail {
+
+template <typename>
+inline constexpr bool is_false = false;
+
+template <typename Skeleton>
+concept has_ops = requires(Skeleton& skeleton) {
+    { skeleton.maps.oomx_ops_v2 } -> std::same_as<bpf_map*&>;
 };
+
+// Not one constraint each: what a compiler prints of a constraint is no sentence.
+template <typename P>
+consteval bool require_policy() {
+    if constexpr (!requires { typename P::skeleton; }) {
+        static_assert(is_false<P>, "a policy descriptor says which class oomx_add_policy() made: "
+                                   "using skeleton = ::<name>_bpf;");
+    } else if constexpr (!requires { typename P::config; }) {
+        static_assert(is_false<P>, "a policy descriptor says which struct its BPF source gives to "
+                                   "OOMX_CONFIG(): using config = ::<struct>;");
+    } else if constexpr (!requires { typename P::options; }) {
+        static_assert(is_false<P>, "a policy descriptor has the options that a program sets: "
+                                   "struct options { … };");
+    } else if constexpr (!requires {
+                             { P::name } -> std::convertible_to<std::string_view>;
+                         }) {
+        static_assert(is_false<P>, "a policy descriptor has the policy's name: "
+                                   "static constexpr std::string_view name = \"…\";");
+    } else if constexpr (!requires(const typename P::options& options) {
+                             { P::configure(options) } -> std::same_as<result<typename P::config>>;
+                         }) {
+        static_assert(is_false<P>, "a policy descriptor makes its config of its options, and may "
+                                   "refuse them: static oomx::result<config> configure(const "
+                                   "options&);");
+    } else if constexpr (!std::is_trivially_copyable_v<typename P::config> ||
+                         !std::has_unique_object_representations_v<typename P::config>) {
+        static_assert(is_false<P>, "a policy's config is shared with BPF byte by byte: it may have "
+                                   "no padding; order its members by size, or name the gaps");
+    } else if constexpr (!requires(typename P::skeleton& skeleton) {
+                             { P::skeleton::open() } -> std::same_as<typename P::skeleton*>;
+                             { P::skeleton::load(&skeleton) } -> std::same_as<int>;
+                             P::skeleton::destroy(&skeleton);
+                             P::skeleton::elf_bytes(static_cast<std::size_t*>(nullptr));
+                             { skeleton.obj } -> std::same_as<bpf_object*&>;
+                         }) {
+        static_assert(is_false<P>, "a policy's skeleton is the class that oomx_add_policy() made, "
+                                   "and that one has open(), load(), destroy() and elf_bytes()");
+    } else if constexpr (!has_ops<typename P::skeleton>) {
+        static_assert(is_false<P>, "the skeleton has no struct_ops map of oomx's: its BPF source "
+                                   "ends with OOMX_POLICY(<name>, <handler>);");
+    } else if constexpr (!requires(typename P::skeleton& skeleton) {
+                             { skeleton.maps.oomx_events } -> std::same_as<bpf_map*&>;
+                         }) {
+        static_assert(is_false<P>, "the skeleton has no map oomx_events: its BPF source includes "
+                                   "<oomx/policy.bpf.h> and has nothing else of that name");
+    } else if constexpr (!requires(typename P::skeleton& skeleton) {
+                             { skeleton.rodata_oomx->oomx_object } -> std::same_as<oomx_object&>;
+                             { skeleton.data_oomx->oomx_control } -> std::same_as<oomx_control&>;
+                         }) {
+        static_assert(is_false<P>, "the skeleton lacks what oomx shares with every policy: it was "
+                                   "built with another version of <oomx/policy.bpf.h>");
+    } else if constexpr (!requires(typename P::skeleton& skeleton) {
+                             {
+                                 skeleton.data_oomx->oomx_configs
+                             } -> std::same_as<typename P::config(&)[2]>;
+                         }) {
+        static_assert(is_false<P>, "the descriptor's config is not the struct that the BPF source "
+                                   "gives to OOMX_CONFIG()");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+} // namespace detail
 
 /// A policy as C++ knows it: its name, its skeleton, the config struct it shares with the BPF side,
 /// the options a program sets, and how the second is made of the third.
+///
+/// `static_assert(oomx::policy<P>)` says in a sentence what a descriptor lacks. So does every use
+/// of one that is none: it is an error, not an overload that does not match.
 template <typename P>
-concept policy = requires(const typename P::options& options) {
-    requires policy_skeleton<typename P::skeleton, typename P::config>;
-    // No padding: the bytes are what BPF reads.
-    requires std::has_unique_object_representations_v<typename P::config>;
-    { P::name } -> std::convertible_to<std::string_view>;
-    { P::configure(options) } -> std::same_as<result<typename P::config>>;
-};
+concept policy = detail::require_policy<P>();
+
+/// A policy of whose config some fields may change while it is in force: `P::live` is a std::tuple
+/// of pointers to those members of P::config.
+template <typename P>
+concept reconfigurable = policy<P> && requires { P::live; };
 
 } // namespace oomx

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <cerrno>
 #include <utility>
 
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <oomx/result.hpp>
 
 namespace oomx {
 
@@ -39,5 +43,17 @@ private:
 };
 
 static_assert(sizeof(unique_fd) == sizeof(int));
+
+/// Another descriptor of the same open file, closed on exec. Error: system, where the process has
+/// as many as it may.
+[[nodiscard]] inline result<unique_fd> duplicate(int fd) {
+    unique_fd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    if (!copy) {
+        return failure(
+            error{errc::system, errno, "refused", "raise RLIMIT_NOFILE if it is EMFILE"}.within(
+                "duplicate a file descriptor"));
+    }
+    return copy;
+}
 
 } // namespace oomx

@@ -27,15 +27,15 @@ endfunction()
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${templates}/include ${templates}/include/*.h)
 foreach(header IN LISTS headers)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/alone_bpf/${header}.c)
-  # The rails are the one thing that a header leaves to the policy: OOMX_POLICY() defines them.
+  # The rails are the one thing that a header leaves to the policy: OOMX_CONFIG() defines them.
   file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
 "#include <@header@>
 #include <@header@>
 
 #ifdef OOMX_SCOPE_BPF_H
-static const volatile struct oomx_rails rails = {};
+static const struct oomx_rails rails = {};
 
-__attribute__((unused)) static const volatile struct oomx_rails *oomx_rails(void)
+__attribute__((unused)) static const struct oomx_rails *oomx_rails(void)
 {
 	return &rails;
 }

@@ -13,11 +13,16 @@ using object = oomx::bpf::object<largest_leaf::skeleton>;
 using loaded = oomx::loaded_policy<largest_leaf>;
 
 static_assert(oomx::policy<largest_leaf>);
-static_assert(!oomx::policy<int>);
-static_assert(!oomx::policy<largest_leaf::options>);
+static_assert(oomx::reconfigurable<largest_leaf>);
 
 static_assert(std::is_nothrow_move_constructible_v<object>);
 static_assert(!std::copy_constructible<object>);
+
+using opened = oomx::opened_policy<largest_leaf>;
+static_assert(std::is_nothrow_move_constructible_v<opened>);
+static_assert(!std::copy_constructible<opened>);
+// Only open() makes one.
+static_assert(!std::default_initializable<opened>);
 
 static_assert(std::is_nothrow_move_constructible_v<loaded>);
 // Only load() makes one.

@@ -18,7 +18,7 @@ TEST_CASE("Options out of range are refused before the kernel is asked") {
     REQUIRE(!policy);
     CHECK(policy.error().code() == oomx::errc::invalid_argument);
     CHECK(policy.error().message() ==
-          "load policy 'largest_leaf': rails.min_interval is negative; give zero or more");
+          "configure policy 'largest_leaf': rails.min_interval is negative; give zero or more");
 }
 
 TEST_CASE("Loading on a kernel without bpf_oom says so and what to run") {
@@ -31,30 +31,4 @@ TEST_CASE("Loading on a kernel without bpf_oom says so and what to run") {
     CHECK(policy.error().code() == oomx::errc::unsupported);
     CHECK(policy.error().message() ==
           "load policy 'largest_leaf': " + found.bpf_oom.because + "; " + found.bpf_oom.remedy);
-}
-
-// libbpf reads the object in this process: opening needs neither privilege nor bpf_oom.
-
-TEST_CASE("The compiled policy opens without privilege and takes its config") {
-    auto opened = oomx::bpf::object<largest_leaf::skeleton>::open();
-    REQUIRE(opened);
-    auto& policy = *opened;
-    policy->rodata->config.min_usage = 7;
-    CHECK(policy->rodata->config.min_usage == 7);
-    CHECK(policy->rodata->oomx_generation == 0);
-}
-
-TEST_CASE("The compiled policy's ops are left out of a load unless they are asked for") {
-    auto opened = oomx::bpf::object<largest_leaf::skeleton>::open();
-    REQUIRE(opened);
-    auto& policy = *opened;
-    CHECK(bpf_map__type(policy->maps.oomx_ops_v2) == BPF_MAP_TYPE_STRUCT_OPS);
-    CHECK(!bpf_map__autocreate(policy->maps.oomx_ops_v2));
-    CHECK(bpf_map__type(policy->maps.oomx_events) == BPF_MAP_TYPE_RINGBUF);
-}
-
-TEST_CASE("The compiled policy declines everything until it is armed") {
-    auto opened = oomx::bpf::object<largest_leaf::skeleton>::open();
-    REQUIRE(opened);
-    CHECK((*opened)->bss->oomx_control.armed == 0);
 }

@@ -149,7 +149,7 @@ TEST_CASE("A process without privileges is told which ones it needs") {
 TEST_CASE("Options out of range are refused before anything is loaded") {
     auto refused = oomx::load<largest_leaf>({.rails = {.max_processes = 0}});
     CHECK(refusal(refused) ==
-          "load policy 'largest_leaf': rails.max_processes is 0: nobody could be "
+          "configure policy 'largest_leaf': rails.max_processes is 0: nobody could be "
           "killed; give one or more, or use shadow mode");
 }
 

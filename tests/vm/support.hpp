@@ -50,9 +50,7 @@ public:
     }
 
     /// How many OOM events it has claimed.
-    [[nodiscard]] std::uint64_t handled() const {
-        return loaded_.native_handle()->bss->oomx_control.handled;
-    }
+    [[nodiscard]] std::uint64_t handled() const { return loaded_.counters().handled; }
 
 private:
     loaded_policy<P> loaded_;

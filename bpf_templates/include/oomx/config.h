@@ -20,13 +20,20 @@ struct oomx_rails {
 	__u32 mode;	       /* enum oomx_mode */
 };
 
+/* What user space tells an object before it loads it. */
+struct oomx_object {
+	__u64 identity;	 /* of the compiled policy: the same for each load of the same bytes */
+	__u64 page_size; /* of this machine, bytes */
+};
+
 /* The part of the object both sides write while it is loaded. */
 struct oomx_control {
-	__u64 armed;	/* 0: decline at once. Set by user space once the attach scope is proven. */
-	__u64 handled;	/* OOM events that ended in a kill or in waiting for one */
-	__u64 declined; /* OOM events left to the parent or to the kernel */
-	__u64 waited;	/* how often all there was to do was to wait for an earlier victim */
-	__u64 dropped;	/* events lost because the ring buffer was full */
+	__u64 armed; /* 0: decline at once. Set by user space once the attach scope is proven. */
+	__u64 generation; /* counts configs; its last bit says which of the two slots is in force */
+	__u64 handled;	  /* OOM events that ended in a kill or in waiting for one */
+	__u64 declined;	  /* OOM events left to the parent or to the kernel */
+	__u64 waited;	  /* how often all there was to do was to wait for an earlier victim */
+	__u64 dropped;	  /* events lost because the ring buffer was full */
 };
 
 #endif

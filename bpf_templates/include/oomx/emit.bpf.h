@@ -9,7 +9,7 @@
  * (mm/oom_kill.c), so no two decisions of one policy overlap, and a record would not fit the
  * 512-byte BPF stack.
  */
-#include <oomx/config.h>
+#include <oomx/config.bpf.h>
 #include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>
 #include <oomx/memcg.bpf.h>
@@ -18,11 +18,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);
 } oomx_events SEC(".maps");
-
-struct oomx_control oomx_control = {};
-
-/* Counts configs of one policy in user space; a record says which one it was decided under. */
-const volatile __u64 oomx_generation = 0;
 
 static struct oomx_decision oomx_record = {};
 

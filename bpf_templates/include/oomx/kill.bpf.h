@@ -54,7 +54,7 @@ __weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
  */
 static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem_cgroup *victim)
 {
-	const volatile struct oomx_rails *rails = oomx_rails();
+	const struct oomx_rails *rails = oomx_rails();
 	struct oomx_decision *r = &oomx_record;
 
 	if (scope->dying)

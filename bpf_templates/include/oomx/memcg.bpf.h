@@ -3,10 +3,8 @@
 #define OOMX_MEMCG_BPF_H
 
 /* What a memory cgroup holds, in bytes. A NULL memcg holds nothing. */
+#include <oomx/config.bpf.h>
 #include <oomx/kernel.bpf.h>
-
-/* Bytes in a page of this machine; user space sets it. */
-const volatile __u64 oomx_page_size = 4096;
 
 extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __weak __ksym;
 extern void bpf_mem_cgroup_flush_stats(struct mem_cgroup *memcg) __weak __ksym;
@@ -22,7 +20,7 @@ static __always_inline __u64 oomx_memcg_id(struct mem_cgroup *memcg)
  */
 static __always_inline __u64 oomx_usage(struct mem_cgroup *memcg)
 {
-	return memcg ? memcg->memory.usage.counter * oomx_page_size : 0;
+	return memcg ? memcg->memory.usage.counter * oomx_object.page_size : 0;
 }
 
 /*

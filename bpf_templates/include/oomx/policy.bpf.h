@@ -4,15 +4,17 @@
 
 /*
  * All a policy includes. It writes one function that looks at the scope and acts through the
- * building blocks, and one line:
+ * building blocks, and two lines:
  *
- *	OOMX_POLICY(name, config, handle);
+ *	OOMX_CONFIG(struct my_config);
+ *	...
+ *	OOMX_POLICY(name, handle);
  *
  * handle is int (struct oomx_scope *) and returns OOMX_HANDLED or OOMX_DECLINED; declining is
- * always safe. config is the policy's const volatile global whose first member, rails, is a
- * struct oomx_rails.
+ * always safe. It reads its config from `config`.
  */
 #include <oomx/abi.bpf.h>
+#include <oomx/config.bpf.h>
 #include <oomx/emit.bpf.h>
 #include <oomx/kill.bpf.h>
 #include <oomx/memcg.bpf.h>
@@ -82,11 +84,7 @@ static __always_inline int oomx_end(int outcome)
 	return outcome;
 }
 
-#define OOMX_POLICY(policy_name, config, handle)                                                   \
-	static __always_inline const volatile struct oomx_rails *oomx_rails(void)                  \
-	{                                                                                          \
-		return &config.rails;                                                              \
-	}                                                                                          \
+#define OOMX_POLICY(policy_name, handle)                                                           \
 	static __always_inline int oomx_on_oom(struct oom_control *oc, __u64 attached_to)          \
 	{                                                                                          \
 		oomx_memcg_ref root = NULL;                                                        \
@@ -98,7 +96,7 @@ static __always_inline int oomx_end(int outcome)
 			return OOMX_DECLINED;                                                      \
 		root = memcg ? bpf_get_mem_cgroup(&memcg->css) : bpf_get_root_mem_cgroup();        \
 		/* On its way out: nothing of it is left to choose from. */                        \
-		if (!root) {                                                                       \
+		if (!root || !oomx_read_config()) {                                                \
 			oomx_control.declined++;                                                   \
 			return OOMX_DECLINED;                                                      \
 		}                                                                                  \

@@ -21,9 +21,9 @@ enum oomx_outcome {
 };
 
 /*
- * The rails of the policy that is being compiled: OOMX_POLICY() defines it, and who includes this
+ * The rails of the policy that is being compiled: OOMX_CONFIG() defines it, and who includes this
  * without it must.
  */
-static __always_inline const volatile struct oomx_rails *oomx_rails(void);
+static __always_inline const struct oomx_rails *oomx_rails(void);
 
 #endif

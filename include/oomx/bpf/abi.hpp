@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <oomx/btf_view.hpp>
+#include <oomx/ids.hpp>
+#include <oomx/unique_fd.hpp>
 
 // Everything on the C++ side that knows a revision of the "mm: BPF OOM" series; its BPF twin is
 // oomx/abi.bpf.h. Supported: v2 (27 Oct 2025).
@@ -74,5 +86,37 @@ struct link_create {
     std::uint64_t expected_revision = 0;
 };
 static_assert(offsetof(link_create, relative_fd) == 16 && sizeof(link_create) == 32);
+
+/// bpf_link_info of a struct_ops link (include/uapi/linux/bpf.h, since 6.4): written out for the
+/// same reason.
+struct link_info {
+    std::uint32_t type = 0;
+    std::uint32_t id = 0;
+    std::uint32_t prog_id = 0;
+    std::uint32_t padding = 0;
+    std::uint32_t map_id = 0;
+    std::uint32_t more_padding = 0;
+};
+static_assert(offsetof(link_info, map_id) == 16);
+
+/// Where a struct_ops link is attached, root_cgroup for system-wide; nothing if this kernel does
+/// not say. From the descriptor's fdinfo: unlike bpf_link_info it shows what a kernel does not
+/// know.
+[[nodiscard]] inline std::optional<cgroup_id> attached_cgroup(int link_fd) {
+    std::array<char, 1024> text{};
+    const unique_fd source{
+        ::open(fmt::format("/proc/self/fdinfo/{}", link_fd).c_str(), O_RDONLY | O_CLOEXEC)};
+    const auto got = ::read(source.native_handle(), text.data(), text.size());
+    const std::string_view lines{text.data(), got < 0 ? 0 : static_cast<std::size_t>(got)};
+    constexpr std::string_view key = "\ncgroup_id:\t";
+    const auto at = lines.find(key);
+    std::uint64_t id = 0;
+    if (at == std::string_view::npos ||
+        std::from_chars(lines.data() + at + key.size(), lines.data() + lines.size(), id).ec !=
+            std::errc{}) {
+        return std::nullopt;
+    }
+    return id == std::to_underlying(no_cgroup) ? root_cgroup : cgroup_id{id};
+}
 
 } // namespace oomx::bpf::abi

@@ -18,6 +18,7 @@
 
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/link.hpp>
+#include <oomx/bpf/refusal.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/cgroup.hpp>
 #include <oomx/result.hpp>
@@ -71,8 +72,7 @@ namespace oomx::bpf {
     }
     constexpr std::uint32_t only_key = 0;
     if (::bpf_map_update_elem(bpf_map__fd(ops), &only_key, value.data(), 0) != 0) {
-        return failure(errc::rejected, errno, "the kernel refused the struct_ops value",
-                       "the kernel log may say why");
+        return refused(request::publish, errno);
     }
     return {};
 }
@@ -129,21 +129,7 @@ inline link_attempt create_link(int map_fd, std::uint32_t cgroup_fd) {
     if (attempt.fd) {
         return link{std::move(attempt.fd)};
     }
-    switch (attempt.system_error) {
-    case EBUSY:
-        return failure(errc::busy, EBUSY, "another policy is attached there", "detach it first");
-    case EPERM:
-    case EACCES:
-        return failure(errc::not_permitted, attempt.system_error,
-                       "this process may not attach policies",
-                       "run as root, or with CAP_BPF and CAP_PERFMON");
-    case ENODEV:
-        return failure(errc::not_found, attempt.system_error, "the cgroup was removed",
-                       "open it again");
-    default:
-        break;
-    }
-    return failure(errc::system, attempt.system_error, "the kernel refused the link");
+    return refused(request::attach, attempt.system_error);
 }
 
 } // namespace oomx::bpf

@@ -2,55 +2,86 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
+#include <oomx/bpf/abi.hpp>
+#include <oomx/bpf/refusal.hpp>
+#include <oomx/ids.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
 namespace oomx::bpf {
 
+/// What the kernel says of a link.
+struct link_info {
+    std::uint32_t map_id = 0; ///< of the struct_ops map; 0 once it is detached
+    std::optional<cgroup_id>
+        where{}; ///< root_cgroup: system-wide; nothing: this kernel does not say
+};
+
 /// A BPF link: what it links stays attached while this, a copy of its descriptor or a pin lives.
+/// Thread-safe but for moves.
 class [[nodiscard]] link {
 public:
     explicit link(unique_fd fd) : fd_{std::move(fd)} {}
+
+    /// Takes up the struct_ops link that is pinned there. Errors: not_found, not_permitted,
+    /// invalid_argument (no BPF object), mismatch (no struct_ops link).
+    [[nodiscard]] static result<link> open(const std::filesystem::path& path) {
+        return within(open_at(path), [&] { return fmt::format("open pin {}", path.native()); });
+    }
 
     /// Gives it a name below a bpffs mount, under which it outlives this process; unlink() the path
     /// to end it. Errors: busy (the name is taken), not_found, not_permitted, invalid_argument (the
     /// path is on no bpffs).
     [[nodiscard]] result<void> pin(const std::filesystem::path& path) const {
-        return within(pin_at(path), [&] { return fmt::format("pin link at {}", path.native()); });
+        return within(::bpf_obj_pin(fd_.native_handle(), path.c_str()) == 0
+                          ? result<void>{}
+                          : refused(request::pin, errno),
+                      [&] { return fmt::format("pin link at {}", path.native()); });
+    }
+
+    /// Detaches at once, whoever else holds or has pinned the link; those keep an inert one.
+    [[nodiscard]] result<void> detach() const {
+        if (::bpf_link_detach(fd_.native_handle()) == 0) {
+            return {};
+        }
+        return refused(request::detach, errno);
+    }
+
+    /// Asks the kernel. Error: mismatch if it is no struct_ops link.
+    [[nodiscard]] result<link_info> info() const {
+        abi::link_info raw{};
+        std::uint32_t size = sizeof raw;
+        if (::bpf_obj_get_info_by_fd(fd_.native_handle(), &raw, &size) != 0) {
+            return refused(request::inspect, errno);
+        }
+        if (raw.type != BPF_LINK_TYPE_STRUCT_OPS) {
+            return failure(errc::mismatch, "it is no link of a policy");
+        }
+        return link_info{raw.map_id, abi::attached_cgroup(fd_.native_handle())};
     }
 
     [[nodiscard]] int native_handle() const { return fd_.native_handle(); }
 
 private:
-    [[nodiscard]] result<void> pin_at(const std::filesystem::path& path) const {
-        if (::bpf_obj_pin(fd_.native_handle(), path.c_str()) == 0) {
-            return {};
+    static result<link> open_at(const std::filesystem::path& path) {
+        unique_fd fd{::bpf_obj_get(path.c_str())};
+        if (!fd) {
+            return refused(request::open_pin, errno);
         }
-        const int cause = errno;
-        switch (cause) {
-        case EEXIST:
-            return failure(errc::busy, cause, "the name is taken",
-                           "remove it, or choose another name");
-        case ENOENT:
-            return failure(errc::not_found, cause, "its directory does not exist",
-                           "make it below a bpffs mount, usually /sys/fs/bpf");
-        case EACCES:
-        case EPERM:
-            return failure(errc::not_permitted, cause,
-                           "no permission, or the directory is on no bpffs",
-                           "pin below a bpffs mount, usually /sys/fs/bpf, as root");
-        case EINVAL:
-            return failure(errc::invalid_argument, cause, "the directory is on no bpffs",
-                           "pin below a bpffs mount, usually /sys/fs/bpf");
-        default:
-            return failure(errc::system, cause, "refused");
+        link opened{std::move(fd)};
+        if (auto info = opened.info(); !info) {
+            // Of a map or a program the kernel gives other information.
+            return pass_on(std::move(info));
         }
+        return opened;
     }
 
     unique_fd fd_;

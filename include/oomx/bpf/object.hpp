@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cerrno>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 #include <bpf/libbpf.h>
 
 #include <oomx/bpf/libbpf_messages.hpp>
+#include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/verifier_log.hpp>
 #include <oomx/result.hpp>
 
@@ -51,12 +54,19 @@ public:
             return refused(errc::rejected, -failed, "the kernel's verifier refused the program",
                            "see error::log() for its whole log", log.get());
         }
-        if (failed == -EPERM || failed == -EACCES) {
-            return failure(errc::not_permitted, -failed, "this process may not load BPF programs",
-                           "run as root, or with CAP_BPF and CAP_PERFMON");
+        auto why = refusal_error(request::load, -failed);
+        if (why.code() != errc::system) {
+            return failure(std::move(why));
         }
         return refused(errc::rejected, -failed, "libbpf could not load it",
                        "see error::log() for its messages", messages.text());
+    }
+
+    /// The object's bytes, as it was compiled.
+    [[nodiscard]] static std::span<const std::byte> bytes() {
+        std::size_t size = 0;
+        const auto* const start = static_cast<const std::byte*>(Skeleton::elf_bytes(&size));
+        return {start, size};
     }
 
     [[nodiscard]] Skeleton* operator->() const { return skeleton_.get(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <largest_leaf.skel.hpp>
@@ -25,6 +26,9 @@ struct largest_leaf {
     };
 
     static constexpr std::string_view name = "largest_leaf";
+
+    /// What may change while it is in force: everything.
+    static constexpr std::tuple live{&config::rails, &config::min_usage};
 
     [[nodiscard]] static result<config> configure(const options& chosen) {
         auto rails = chosen.rails.raw();

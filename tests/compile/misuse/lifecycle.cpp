@@ -10,11 +10,17 @@ int use(const oomx::cgroup& where) {
     if (!policy) {
         return 1;
     }
-    auto opened = oomx::bpf::object<largest_leaf::skeleton>::open();
+    auto opened = oomx::open<largest_leaf>();
     auto live = policy->attach(where);
 
 #ifdef attaching_what_is_not_loaded // no member named .attach.|has no member named .attach.
     auto other = opened->attach(where);
+#endif
+#ifdef loading_what_is_still_needed // discards qualifiers|is an lvalue
+    auto other = opened->load();
+#endif
+#ifdef detaching_what_is_still_needed // discards qualifiers|is an lvalue
+    return live->detach() ? 0 : 1;
 #endif
 #ifdef configuring_what_is_loaded // no member named .configure.|has no member named .configure.
     policy->configure({.min_usage = 2_MiB});

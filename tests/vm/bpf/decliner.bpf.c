@@ -4,7 +4,7 @@
 
 #include "decliner.h"
 
-const volatile struct oomx_decliner_config config = {};
+OOMX_CONFIG(struct oomx_decliner_config);
 
 static __always_inline int handle(struct oomx_scope *scope)
 {
@@ -13,4 +13,4 @@ static __always_inline int handle(struct oomx_scope *scope)
 	return OOMX_DECLINED;
 }
 
-OOMX_POLICY(decliner, config, handle);
+OOMX_POLICY(decliner, handle);

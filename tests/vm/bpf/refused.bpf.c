@@ -4,7 +4,7 @@
 
 #include "decliner.h"
 
-const volatile struct oomx_decliner_config config = {};
+OOMX_CONFIG(struct oomx_decliner_config);
 
 static __always_inline int handle(struct oomx_scope *scope)
 {
@@ -13,4 +13,4 @@ static __always_inline int handle(struct oomx_scope *scope)
 	return memcg->css.online_cnt.counter > 1 ? OOMX_DECLINED : OOMX_HANDLED;
 }
 
-OOMX_POLICY(refused, config, handle);
+OOMX_POLICY(refused, handle);

@@ -4,7 +4,7 @@
 
 #include "tenant.h"
 
-const volatile struct tenant_config config = {};
+OOMX_CONFIG(struct tenant_config);
 
 static __always_inline int handle(struct oomx_scope *scope)
 {
@@ -16,4 +16,4 @@ static __always_inline int handle(struct oomx_scope *scope)
 	return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;
 }
 
-OOMX_POLICY(tenant, config, handle);
+OOMX_POLICY(tenant, handle);

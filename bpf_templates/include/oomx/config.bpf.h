@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef OOMX_CONFIG_BPF_H
+#define OOMX_CONFIG_BPF_H
+
+/*
+ * What user space and a policy share. In sections of its own, whose first struct is the same in
+ * every policy, so that a program that comes later finds it in a policy that is in force already.
+ */
+#include <oomx/config.h>
+#include <oomx/kernel.bpf.h>
+
+const volatile struct oomx_object oomx_object SEC(".rodata.oomx") = {};
+
+struct oomx_control oomx_control SEC(".data.oomx") = {};
+
+/* Of the config that holds for the decision under way. */
+static __u64 oomx_generation = 0;
+
+/* An atomic instruction, for its order: BPF has no other that all kernels know. */
+static __always_inline __u64 oomx_config_generation(void)
+{
+	return __sync_fetch_and_add(&oomx_control.generation, 0);
+}
+
+/*
+ * OOMX_CONFIG(struct my_config): the policy's config, whose first member, rails, is a struct
+ * oomx_rails. What the policy reads is `config`, a copy that does not change while it decides.
+ *
+ * User space writes the slot that is not in force and moves the generation on. Should it do so
+ * again and again in the time one copy takes, there is no config to decide by: oomx_read_config()
+ * says false.
+ */
+#define OOMX_CONFIG(type)                                                                          \
+	type oomx_configs[2] SEC(".data.oomx") = {};                                               \
+	static type config = {};                                                                   \
+	static __always_inline const struct oomx_rails *oomx_rails(void)                           \
+	{                                                                                          \
+		return &config.rails;                                                              \
+	}                                                                                          \
+	static __always_inline bool oomx_read_config(void)                                         \
+	{                                                                                          \
+		int tries;                                                                         \
+                                                                                                   \
+		for (tries = 0; tries < 4; tries++) {                                              \
+			oomx_generation = oomx_config_generation();                                \
+			__builtin_memcpy(&config, &oomx_configs[oomx_generation & 1],              \
+					 sizeof(config));                                          \
+			if (oomx_config_generation() == oomx_generation)                           \
+				return true;                                                       \
+		}                                                                                  \
+		return false;                                                                      \
+	}
+
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <oomx/attachment.hpp>
+#include <oomx/bpf/identity.hpp>
+#include <oomx/bpf/link.hpp>
+#include <oomx/bpf/object.hpp>
+#include <oomx/bpf/ops.hpp>
+#include <oomx/bpf/pinned_maps.hpp>
+#include <oomx/btf_view.hpp>
+#include <oomx/cgroup.hpp>
+#include <oomx/loaded_policy.hpp>
+#include <oomx/policy.hpp>
+#include <oomx/result.hpp>
+
+namespace oomx {
+
+/// A pinned policy that another process, or this program before it was restarted, has left in
+/// force.
+template <policy P>
+struct [[nodiscard]] adopted {
+    loaded_policy<P> policy;
+    oomx::attachment attachment;
+};
+
+namespace detail {
+
+/// Whether the kernel attaches to cgroups: proven by a policy that is attached to one. Only a
+/// policy that is not armed yet can be used to try (see prove_cgroup_scope()).
+inline result<void> proven_by(const cgroup& where) {
+    if (where.is_root()) {
+        return failure(errc::unsupported,
+                       "it was adopted from the whole system, which does not show "
+                       "whether this kernel attaches to cgroups",
+                       "load it once more for this cgroup");
+    }
+    return {};
+}
+
+template <policy P>
+result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
+                         const typename P::config* wanted) {
+    auto kernel = btf_view::kernel();
+    if (!kernel) {
+        return pass_on(std::move(kernel));
+    }
+    auto link = bpf::link::open(pin);
+    if (!link) {
+        return pass_on(std::move(link));
+    }
+    auto info = link->info();
+    if (!info) {
+        return pass_on(std::move(info));
+    }
+    auto maps = bpf::pinned_maps::find(info->map_id, *kernel);
+    if (!maps) {
+        return pass_on(std::move(maps));
+    }
+    if (maps->object.identity != bpf::identity_of(bpf::object<typename P::skeleton>::bytes())) {
+        return failure(errc::mismatch,
+                       "another policy is pinned there, or another build of this one",
+                       "load this one, and detach that one or replace() it");
+    }
+    if (!info->where) {
+        return failure(errc::unsupported, "this kernel does not say where a link is attached",
+                       "remove the pin, and attach anew");
+    }
+    if (*info->where != where.id()) {
+        return failure(errc::mismatch,
+                       fmt::format("it is attached to the cgroup with the id {}, not to {}",
+                                   std::to_underlying(*info->where), where.path().native()),
+                       "that cgroup may have been removed: remove the pin, and attach anew");
+    }
+    auto policy = loaded_policy<P>::make(
+        bpf::ops{std::move(maps->ops), std::string{P::name}, proven_by(where)},
+        std::move(maps->events), maps->data.native_handle());
+    if (!policy) {
+        return pass_on(std::move(policy));
+    }
+    if (const auto now = policy->config();
+        wanted != nullptr && std::memcmp(&now, wanted, sizeof now) != 0) {
+        return failure(errc::mismatch,
+                       fmt::format("its config, generation {}, is not the one that is wanted",
+                                   policy->generation()),
+                       "adopt it with any config, then reconfigure() or replace() it");
+    }
+    auto place = where.duplicate();
+    if (!place) {
+        return pass_on(std::move(place));
+    }
+    auto ops = policy->ops();
+    return adopted<P>{std::move(*policy),
+                      attachment{std::move(*link), std::move(ops), std::move(*place), pin}};
+}
+
+} // namespace detail
+
+/// Takes up a policy that is pinned, whatever its config: its events, its config and its
+/// attachment, as if this process had loaded it. It never leaves force meanwhile. Dropping the
+/// attachment leaves the pin.
+///
+/// Nothing is changed where what is pinned is not what is wanted. Errors: not_found (nothing is
+/// pinned there, or it was detached), mismatch (another policy, another build, another cgroup; or
+/// no policy at all), unsupported (a kernel that does not say where a link is attached),
+/// not_permitted (CAP_SYS_ADMIN is needed).
+template <policy P>
+[[nodiscard]] result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where) {
+    return within(detail::adopt<P>(pin, where, nullptr), [&] {
+        return fmt::format("adopt policy '{}' pinned at {}", P::name, pin.native());
+    });
+}
+
+/// The same, but only if its config is that of these options. Errors besides: mismatch (it is
+/// not), invalid_argument (the options).
+template <policy P>
+[[nodiscard]] result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
+                                       const typename P::options& options) {
+    auto wanted = P::configure(options);
+    return within(
+        wanted ? detail::adopt<P>(pin, where, &*wanted)
+               : result<adopted<P>>{pass_on(std::move(wanted))},
+        [&] { return fmt::format("adopt policy '{}' pinned at {}", P::name, pin.native()); });
+}
+
+} // namespace oomx

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/link.hpp>
+#include <oomx/cgroup.hpp>
+#include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
+
+namespace oomx::bpf {
+
+/// The struct_ops map of a policy that the kernel has verified: what is attached. Keeps the
+/// policy's programs alive. Thread-safe.
+class [[nodiscard]] ops {
+public:
+    /// `cgroup_scope`: whether this kernel attaches to cgroups, or why not.
+    ops(unique_fd map, std::string policy, result<void> cgroup_scope)
+        : map_{std::move(map)}, policy_{std::move(policy)}, cgroup_scope_{std::move(cgroup_scope)} {
+    }
+
+    /// Links it to a cgroup, or system-wide for cgroup::root(). Errors as loaded_policy::attach().
+    [[nodiscard]] result<link> attach(const cgroup& where) const {
+        return within(link_to(where), [&] {
+            return fmt::format("attach policy '{}' to {}", policy_, where.path().native());
+        });
+    }
+
+    /// The policy's name.
+    [[nodiscard]] const std::string& policy() const { return policy_; }
+
+    /// The map's descriptor, still owned here.
+    [[nodiscard]] int native_handle() const { return map_.native_handle(); }
+
+private:
+    [[nodiscard]] result<link> link_to(const cgroup& where) const {
+        if (!where.is_root()) {
+            if (!cgroup_scope_) {
+                return pass_on(result<void>{cgroup_scope_});
+            }
+            // The kernel would take the nearest ancestor that has it.
+            auto controlled = where.has_memory_controller();
+            if (!controlled) {
+                return pass_on(std::move(controlled));
+            }
+            if (!*controlled) {
+                return failure(errc::unsupported, "it has no memory controller",
+                               "write +memory to its parent's cgroup.subtree_control");
+            }
+        }
+        return bpf::attach(native_handle(), where);
+    }
+
+    unique_fd map_;
+    std::string policy_;
+    result<void> cgroup_scope_;
+};
+
+} // namespace oomx::bpf

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <oomx/attachment.hpp>
+#include <oomx/bpf/map_memory.hpp>
+#include <oomx/bpf/ops.hpp>
+#include <oomx/bpf/ring_buffer.hpp>
+#include <oomx/cgroup.hpp>
+#include <oomx/counters.hpp>
+#include <oomx/events.hpp>
+#include <oomx/policy.hpp>
+#include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
+
+namespace oomx {
+
+/// A policy that the kernel has verified. Attachments and event streams made from it outlive it.
+/// Thread-safe but for moves.
+template <policy P>
+class [[nodiscard]] loaded_policy {
+public:
+    /// The memory that the policy shares with its programs.
+    using shared = std::remove_pointer_t<decltype(P::skeleton::data_oomx)>;
+
+    /// Takes over the maps of a loaded policy: what opened_policy::load() and adopt() do.
+    [[nodiscard]] static result<loaded_policy> make(bpf::ops ops, unique_fd events, int data_map) {
+        auto memory = bpf::map_memory<shared>::open(data_map);
+        if (!memory) {
+            return pass_on(std::move(memory));
+        }
+        return loaded_policy{
+            std::make_shared<state>(std::move(ops), std::move(events), std::move(*memory))};
+    }
+
+    /// Puts it in force for a cgroup and all below it, or for the whole system.
+    ///
+    /// Errors: busy (one policy a cgroup), not_found (the cgroup was removed), unsupported (the
+    /// cgroup has no memory controller; or the kernel would ignore which cgroup it is),
+    /// not_permitted.
+    [[nodiscard]] result<attachment> attach(const cgroup& where) const {
+        return attachment::make(ops(), where);
+    }
+
+    /// A stream of what it decides. Streams share one buffer: open one.
+    [[nodiscard]] result<oomx::events> events() const {
+        auto ring = bpf::ring_buffer::open(state_->events.native_handle());
+        if (!ring) {
+            return pass_on(std::move(ring));
+        }
+        return oomx::events{std::move(*ring), std::shared_ptr<const oomx_control>{
+                                                  state_, &state_->memory->oomx_control}};
+    }
+
+    /// Changes the config while the policy is in force, wherever it is attached; decisions from
+    /// then on carry a new generation. All or nothing: one that is under way keeps the config it
+    /// began with. One process may do this to one policy.
+    ///
+    /// Errors: invalid_argument if the options are, or if they change a field that P::live lacks.
+    [[nodiscard]] result<void> reconfigure(const typename P::options& options) const
+        requires reconfigurable<P>
+    {
+        return within(change(options),
+                      [] { return fmt::format("reconfigure policy '{}'", P::name); });
+    }
+
+    /// The config in force.
+    [[nodiscard]] typename P::config config() const {
+        const std::scoped_lock lock{state_->writing};
+        return *slot(generation());
+    }
+
+    /// Counts the configs since load: 1 for the first.
+    [[nodiscard]] std::uint64_t generation() const {
+        return __atomic_load_n(&control().generation, __ATOMIC_ACQUIRE);
+    }
+
+    [[nodiscard]] oomx::counters counters() const { return oomx::counters::read(control()); }
+
+    /// What attachments link: for attachment::replace().
+    [[nodiscard]] std::shared_ptr<const bpf::ops> ops() const { return {state_, &state_->ops}; }
+
+private:
+    struct state {
+        state(bpf::ops taken, unique_fd ring, bpf::map_memory<shared> mapped)
+            : ops{std::move(taken)}, events{std::move(ring)}, memory{std::move(mapped)} {}
+
+        bpf::ops ops;
+        unique_fd events;
+        bpf::map_memory<shared> memory;
+        std::mutex writing;
+    };
+
+    explicit loaded_policy(std::shared_ptr<state> owned) : state_{std::move(owned)} {}
+
+    [[nodiscard]] oomx_control& control() const { return state_->memory->oomx_control; }
+
+    /// Where the config of a generation is: see OOMX_CONFIG() in oomx/config.bpf.h.
+    [[nodiscard]] typename P::config* slot(std::uint64_t generation) const {
+        return &state_->memory->oomx_configs[generation & 1];
+    }
+
+    [[nodiscard]] result<void> change(const typename P::options& options) const {
+        auto next = P::configure(options);
+        if (!next) {
+            return pass_on(std::move(next));
+        }
+        const std::scoped_lock lock{state_->writing};
+        const auto now = generation();
+        if (!same_but_for_live(*slot(now), *next)) {
+            return failure(
+                errc::invalid_argument, "a field that is fixed at load would change",
+                "load the policy with these options and let attachment::replace() put it "
+                "in the place of this one");
+        }
+        std::memcpy(slot(now + 1), &*next, sizeof *next);
+        __atomic_store_n(&control().generation, now + 1, __ATOMIC_RELEASE);
+        return {};
+    }
+
+    [[nodiscard]] static bool same_but_for_live(typename P::config a, typename P::config b) {
+        std::apply(
+            [&](auto... live) {
+                ((a.*live = {}), ...);
+                ((b.*live = {}), ...);
+            },
+            P::live);
+        return std::memcmp(&a, &b, sizeof a) == 0;
+    }
+
+    std::shared_ptr<state> state_;
+};
+
+} // namespace oomx

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/identity.hpp>
+#include <oomx/bpf/object.hpp>
+#include <oomx/bpf/ops.hpp>
+#include <oomx/btf_view.hpp>
+#include <oomx/capabilities.hpp>
+#include <oomx/loaded_policy.hpp>
+#include <oomx/policy.hpp>
+#include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
+
+namespace oomx {
+
+/// A policy that the kernel has not seen yet: to be configured. One thread at a time.
+template <policy P>
+class [[nodiscard]] opened_policy {
+public:
+    /// Reads the object that is compiled in; needs neither privilege nor bpf_oom. Error: mismatch,
+    /// if the object is no policy of oomx's.
+    [[nodiscard]] static result<opened_policy> open() {
+        auto object = bpf::object<typename P::skeleton>::open();
+        if (!object) {
+            return pass_on(std::move(object));
+        }
+        opened_policy opened{std::move(*object)};
+        if (bpf_map__type(opened.native_handle()->maps.oomx_events) != BPF_MAP_TYPE_RINGBUF) {
+            return failure(errc::mismatch, "its map oomx_events is no ring buffer",
+                           "leave that name to <oomx/policy.bpf.h>");
+        }
+        return opened;
+    }
+
+    /// Sets what the policy is loaded with, instead of default options. Error: invalid_argument;
+    /// the config is then what it was.
+    [[nodiscard]] result<void> configure(const typename P::options& options) {
+        return within(write_config(options),
+                      [] { return fmt::format("configure policy '{}'", P::name); });
+    }
+
+    /// Has the kernel verify it. The object is spent, whatever the outcome.
+    ///
+    /// Errors: unsupported (this kernel has no bpf_oom), not_permitted, rejected (the verifier; its
+    /// log is in the error), invalid_argument (options are due, or it is spent). Nothing stays
+    /// loaded after an error.
+    [[nodiscard]] result<loaded_policy<P>> load() && {
+        return within(std::move(*this).verify(),
+                      [] { return fmt::format("load policy '{}'", P::name); });
+    }
+
+    /// The generated skeleton, for what the library does not wrap.
+    [[nodiscard]] typename P::skeleton* native_handle() const { return object_.native_handle(); }
+
+private:
+    using object = bpf::object<typename P::skeleton>;
+
+    // The first config's generation is 1: its slot is the one with that last bit.
+    static constexpr std::uint64_t first_generation = 1;
+
+    explicit opened_policy(object opened) : object_{std::move(opened)} {}
+
+    [[nodiscard]] result<void> write_config(const typename P::options& options) {
+        auto config = P::configure(options);
+        if (!config) {
+            return pass_on(std::move(config));
+        }
+        if (native_handle() == nullptr) {
+            return failure(errc::invalid_argument, "it has been loaded already", "open it anew");
+        }
+        native_handle()->data_oomx->oomx_configs[first_generation] = *config;
+        configured_ = true;
+        return {};
+    }
+
+    [[nodiscard]] result<loaded_policy<P>> verify() && {
+        if (!configured_) {
+            if (auto configured = write_config({}); !configured) {
+                return pass_on(std::move(configured));
+            }
+        }
+        configured_ = false;
+        auto policy = std::move(object_);
+        auto kernel = btf_view::kernel();
+        if (!kernel) {
+            return pass_on(std::move(kernel));
+        }
+        if (auto found = probe(*kernel); !found.bpf_oom) {
+            return failure(errc::unsupported, std::move(found.bpf_oom.because),
+                           std::move(found.bpf_oom.remedy));
+        }
+        policy->rodata_oomx->oomx_object = {
+            bpf::identity_of(object::bytes()),
+            static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
+        };
+        policy->data_oomx->oomx_control.generation = first_generation;
+        bpf_map* const ops = policy->maps.oomx_ops_v2;
+        bpf_map__set_autocreate(ops, true);
+        if (auto loaded = policy.load(); !loaded) {
+            return pass_on(std::move(loaded));
+        }
+        if (auto published = bpf::publish_ops(policy->obj, ops, *kernel); !published) {
+            return pass_on(std::move(published));
+        }
+        // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.
+        auto scope = bpf::prove_cgroup_scope(bpf_map__fd(ops));
+        __atomic_store_n(&policy->data_oomx->oomx_control.armed, 1, __ATOMIC_RELEASE);
+        return keep(policy, ops, std::move(scope));
+    }
+
+    /// What is needed from here on are three maps: the object, with the compiled policy, goes.
+    [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy, const bpf_map* ops,
+                                                       result<void> cgroup_scope) {
+        auto map = duplicate(bpf_map__fd(ops));
+        if (!map) {
+            return pass_on(std::move(map));
+        }
+        auto events = duplicate(bpf_map__fd(policy->maps.oomx_events));
+        if (!events) {
+            return pass_on(std::move(events));
+        }
+        return loaded_policy<P>::make(
+            bpf::ops{std::move(*map), std::string{P::name}, std::move(cgroup_scope)},
+            std::move(*events), bpf_map__fd(policy->maps.data_oomx));
+    }
+
+    object object_;
+    bool configured_ = false;
+};
+
+} // namespace oomx
