@@ -65,8 +65,8 @@ public:
 
     /// Takes it out of force at once and removes its pin; a handler that is running ends first.
     ///
-    /// After an error the attachment is what it was. Errors: not_permitted, not_found (somebody
-    /// else has detached it); system if only the pin could not be removed.
+    /// Also if somebody else has detached it already. After an error the attachment is what it was.
+    /// Errors: not_permitted, unsupported; system if only the pin could not be removed.
     [[nodiscard]] result<void> detach() && {
         return within(end(), [&] { return doing("detach"); });
     }
@@ -112,8 +112,8 @@ private:
         return {};
     }
 
-    /// Where a new pin waits until it takes the old one's name.
-    [[nodiscard]] std::filesystem::path next_pin() const { return pin_->native() + ".next"; }
+    /// Where a new pin waits until it takes the old one's name. bpffs allows no dot in it.
+    [[nodiscard]] std::filesystem::path next_pin() const { return pin_->native() + "-next"; }
 
     /// Sees, while the old policy is in force, that a pin can be made where the new one will want
     /// it.

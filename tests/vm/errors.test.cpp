@@ -23,15 +23,6 @@ using Catch::Matchers::ContainsSubstring;
 using oomx::errc;
 using oomx::policies::largest_leaf;
 
-namespace {
-
-/// How many file descriptors this process holds.
-std::ptrdiff_t open_descriptors() {
-    return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
-}
-
-} // namespace
-
 TEST_CASE("A second policy on a cgroup is refused, and the first stays") {
     auto parent = control_group::make("parent");
     auto leaf = parent.child("leaf");

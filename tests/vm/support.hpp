@@ -2,7 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -31,6 +34,11 @@ T must(result<T> outcome) {
 template <typename T>
 std::string refusal(const result<T>& outcome) {
     return outcome ? "no error" : outcome.error().message();
+}
+
+/// How many file descriptors this process holds.
+inline std::ptrdiff_t open_descriptors() {
+    return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
 }
 
 /// A policy in force, and what it decided.
