@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <oomx/bpf/refusal.hpp>
 #include <oomx/decision.hpp>
 #include <oomx/error.hpp>
 
@@ -89,7 +90,7 @@ struct fmt::formatter<oomx::decision> {
         }
         if (d.refused() > 0) {
             out = fmt::format_to(out, ", {} refused: {}", processes(d.refused()),
-                                 oomx::errno_name(d.refusal()));
+                                 oomx::bpf::refusal_error(oomx::bpf::request::kill, d.refusal()));
         }
         for (std::size_t i = 0; i < d.top_count(); ++i) {
             const auto at = d.top(i);

@@ -67,7 +67,9 @@ TEST_CASE("A kill the kernel refused is told with the count and the cause") {
         fmt::format("{}", decision{record}) ==
         "largest_leaf declined, the kernel refused to kill cgroup 42 (30.0 MiB); cgroup 40 is out "
         "of memory with 80.0 MiB used\n"
-        "  3 of 4 leaves eligible, decided in 100 us, 2 processes refused: EPERM");
+        "  3 of 4 leaves eligible, decided in 100 us, 2 processes refused: it is "
+        "process 1, a kernel thread, or outside the OOM's scope (EPERM); choose inside the scope "
+        "the policy was called for");
 }
 
 TEST_CASE("Waiting for an earlier victim is told as no second kill") {

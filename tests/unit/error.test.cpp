@@ -68,3 +68,16 @@ TEST_CASE("An error is formatted as its message and takes a string's width") {
     CHECK(fmt::format("{}", why) == why.message());
     CHECK(fmt::format("{:>16}", why) == "   refused (EIO)");
 }
+
+TEST_CASE("An error's kind is a std::error_code that compares with the standard's conditions") {
+    const oomx::error taken{oomx::errc::busy, EBUSY, "taken"};
+    CHECK(taken.std_code() == oomx::errc::busy);
+    CHECK(taken.std_code() == std::errc::device_or_resource_busy);
+    CHECK(taken.std_code() != std::errc::permission_denied);
+    CHECK(taken.std_code().category().name() == std::string_view{"oomx"});
+}
+
+TEST_CASE("No kind of error is a std::error_code that says success") {
+    CHECK(oomx::make_error_code(oomx::errc::unsupported));
+    CHECK(std::error_code{oomx::errc::rejected}.message() == "rejected by the kernel");
+}
