@@ -79,9 +79,10 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
                                    std::to_underlying(*info->where), where.path().native()),
                        "that cgroup may have been removed: remove the pin, and attach anew");
     }
-    auto policy = loaded_policy<P>::make(
-        bpf::ops{std::move(maps->ops), std::string{P::name}, proven_by(where)},
-        std::move(maps->events), maps->data.native_handle());
+    auto policy =
+        loaded_policy<P>::make(bpf::ops{std::move(maps->ops), bpf::abi::revision_of(*kernel),
+                                        std::string{P::name}, proven_by(where)},
+                               std::move(maps->events), maps->data.native_handle());
     if (!policy) {
         return pass_on(std::move(policy));
     }

@@ -38,16 +38,23 @@ struct capabilities {
     case bpf::abi::revision::v2:
         found.bpf_oom = {yes, "struct bpf_oom_ops as in v2 of the series", {}};
         break;
+    case bpf::abi::revision::v3:
+    case bpf::abi::revision::v4_wip:
+        found.bpf_oom = {yes,
+                         fmt::format("struct bpf_oom_ops as in {} of the series, on which oomx was "
+                                     "never run",
+                                     bpf::abi::name(revision)),
+                         {}};
+        break;
     case bpf::abi::revision::none:
         found.bpf_oom = {no,
                          "this kernel has no bpf_oom: its types lack the struct_ops bpf_oom_ops",
                          "run a kernel with the \"mm: BPF OOM\" series, such as oomx's test kernel "
                          "(./dev kernel)"};
         break;
-    default:
+    case bpf::abi::revision::unknown:
         found.bpf_oom = {no,
-                         fmt::format("this kernel's bpf_oom is of revision {}; v2 is supported",
-                                     bpf::abi::name(revision)),
+                         "this kernel's struct bpf_oom_ops is of a form that oomx does not know",
                          "run a kernel with v2 of the \"mm: BPF OOM\" series"};
     }
     return found;

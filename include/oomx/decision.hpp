@@ -63,7 +63,8 @@ public:
     [[nodiscard]] cgroup_id scope() const { return cgroup_id{record_.scope}; }
     [[nodiscard]] bytes scope_usage() const { return bytes{record_.scope_usage}; }
 
-    /// Where the deciding instance is attached; no_cgroup for system-wide.
+    /// Where the deciding instance is attached; no_cgroup for system-wide, unknown_cgroup on
+    /// kernels with v3 of the series.
     [[nodiscard]] cgroup_id attached_to() const { return cgroup_id{record_.attached_to}; }
 
     /// no_cgroup if there is none.

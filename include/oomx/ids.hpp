@@ -16,4 +16,7 @@ inline constexpr cgroup_id no_cgroup{0};
 /// The root of the cgroup hierarchy (kernel/cgroup/cgroup.c).
 inline constexpr cgroup_id root_cgroup{1};
 
+/// A cgroup that the kernel does not tell.
+inline constexpr cgroup_id unknown_cgroup{~std::uint64_t{0}};
+
 } // namespace oomx

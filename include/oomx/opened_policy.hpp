@@ -95,7 +95,8 @@ private:
         if (!kernel) {
             return pass_on(std::move(kernel));
         }
-        if (auto found = probe(*kernel); !found.bpf_oom) {
+        auto found = probe(*kernel);
+        if (!found.bpf_oom) {
             return failure(errc::unsupported, std::move(found.bpf_oom.because),
                            std::move(found.bpf_oom.remedy));
         }
@@ -104,24 +105,24 @@ private:
             static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
         };
         policy->data_oomx->oomx_control.generation = first_generation;
-        bpf_map* const ops = policy->maps.oomx_ops_v2;
-        bpf_map__set_autocreate(ops, true);
+        bpf::enable_ops(policy->maps, found.revision);
         if (auto loaded = policy.load(); !loaded) {
             return pass_on(std::move(loaded));
         }
+        const bpf_map* const ops = bpf::ops_map(policy->maps, found.revision);
         if (auto published = bpf::publish_ops(policy->obj, ops, *kernel); !published) {
             return pass_on(std::move(published));
         }
         // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.
-        auto scope = bpf::prove_cgroup_scope(bpf_map__fd(ops));
+        auto scope = bpf::prove_cgroup_scope(bpf_map__fd(ops), found.revision);
         __atomic_store_n(&policy->data_oomx->oomx_control.armed, 1, __ATOMIC_RELEASE);
-        return keep(policy, ops, std::move(scope));
+        return keep(policy, found.revision, std::move(scope));
     }
 
     /// What is needed from here on are three maps: the object, with the compiled policy, goes.
-    [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy, const bpf_map* ops,
+    [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy, bpf::abi::revision as,
                                                        result<void> cgroup_scope) {
-        auto map = duplicate(bpf_map__fd(ops));
+        auto map = duplicate(bpf_map__fd(bpf::ops_map(policy->maps, as)));
         if (!map) {
             return pass_on(std::move(map));
         }
@@ -130,7 +131,7 @@ private:
             return pass_on(std::move(events));
         }
         return loaded_policy<P>::make(
-            bpf::ops{std::move(*map), std::string{P::name}, std::move(cgroup_scope)},
+            bpf::ops{std::move(*map), as, std::string{P::name}, std::move(cgroup_scope)},
             std::move(*events), bpf_map__fd(policy->maps.data_oomx));
     }
 

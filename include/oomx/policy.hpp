@@ -21,6 +21,8 @@ inline constexpr bool is_false = false;
 template <typename Skeleton>
 concept has_ops = requires(Skeleton& skeleton) {
     { skeleton.maps.oomx_ops_v2 } -> std::same_as<bpf_map*&>;
+    { skeleton.maps.oomx_ops_v3 } -> std::same_as<bpf_map*&>;
+    { skeleton.maps.oomx_ops_v4 } -> std::same_as<bpf_map*&>;
 };
 
 // Not one constraint each: what a compiler prints of a constraint is no sentence.

@@ -4,7 +4,8 @@
 
 /*
  * Everything on the BPF side that knows a revision of the "mm: BPF OOM" series; its C++ twin is
- * oomx/bpf/abi.hpp. Supported: v2 (27 Oct 2025).
+ * oomx/bpf/abi.hpp. v2 (27 Oct 2025) is what the test kernel has; v3 (26 Jan 2026) and the work
+ * branch after it, v4, compile here and have never met a kernel: docs/kernel-support.md.
  */
 #include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>
@@ -13,9 +14,22 @@ struct bpf_oom_ctx {
 	__u64 cgroup_id; /* where this instance is attached, 0: system-wide */
 } __attribute__((preserve_access_index));
 
+struct bpf_struct_ops_link;
+
+/* What follows ___ is ours: libbpf looks for bpf_oom_ops and compares the members by name. */
 struct bpf_oom_ops___v2 {
 	int (*handle_out_of_memory)(struct bpf_oom_ctx *ctx, struct oom_control *oc);
 	void (*handle_cgroup_offline)(struct bpf_oom_ctx *ctx, __u64 cgroup_id);
+	char name[OOMX_NAME_LEN];
+};
+
+struct bpf_oom_ops___v3 {
+	int (*handle_out_of_memory)(struct oom_control *oc, struct bpf_struct_ops_link *link);
+	char name[OOMX_NAME_LEN];
+};
+
+struct bpf_oom_ops___v4 {
+	int (*handle_out_of_memory)(struct oom_control *oc, struct cgroup *cgroup);
 	char name[OOMX_NAME_LEN];
 };
 
@@ -23,10 +37,16 @@ extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task
 				const char *message__str) __weak __ksym;
 
 /*
- * The struct_ops instance of a policy. on_oom is int (struct oom_control *, __u64 attached_to):
- * 0 passes the OOM on, 1 claims it; on_gone is void (__u64 cgroup_id). The instance is left out of
- * the load unless user space enables it, so that one object can carry several revisions.
+ * The struct_ops instances of a policy, one a revision. on_oom is int (struct oom_control *,
+ * __u64 attached_to): 0 passes the OOM on, 1 claims it; on_gone is void (__u64 cgroup_id), and only
+ * v2 calls it. All are left out of the load, programs included, unless user space enables them; it
+ * enables the one of the kernel's revision.
  */
+#define OOMX_ABI(policy_name, on_oom, on_gone)                                                     \
+	OOMX_ABI_V2(policy_name, on_oom, on_gone);                                                 \
+	OOMX_ABI_V3(policy_name, on_oom);                                                          \
+	OOMX_ABI_V4(policy_name, on_oom)
+
 #define OOMX_ABI_V2(policy_name, on_oom, on_gone)                                                  \
 	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
 	int BPF_PROG(oomx_oom_v2, struct bpf_oom_ctx *instance, struct oom_control *oc)            \
@@ -42,6 +62,31 @@ extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task
 	struct bpf_oom_ops___v2 oomx_ops_v2 = {                                                    \
 		.handle_out_of_memory = (void *)oomx_oom_v2,                                       \
 		.handle_cgroup_offline = (void *)oomx_gone_v2,                                     \
+		.name = policy_name,                                                               \
+	}
+
+/* Where in the link v3 keeps the cgroup has not been described. */
+#define OOMX_ABI_V3(policy_name, on_oom)                                                           \
+	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
+	int BPF_PROG(oomx_oom_v3, struct oom_control *oc, struct bpf_struct_ops_link *link)        \
+	{                                                                                          \
+		return on_oom(oc, OOMX_CGROUP_UNKNOWN);                                            \
+	}                                                                                          \
+	SEC("?.struct_ops.link")                                                                   \
+	struct bpf_oom_ops___v3 oomx_ops_v3 = {                                                    \
+		.handle_out_of_memory = (void *)oomx_oom_v3,                                       \
+		.name = policy_name,                                                               \
+	}
+
+#define OOMX_ABI_V4(policy_name, on_oom)                                                           \
+	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
+	int BPF_PROG(oomx_oom_v4, struct oom_control *oc, struct cgroup *cgroup)                   \
+	{                                                                                          \
+		return on_oom(oc, BPF_CORE_READ(cgroup, kn, id));                                  \
+	}                                                                                          \
+	SEC("?.struct_ops.link")                                                                   \
+	struct bpf_oom_ops___v4 oomx_ops_v4 = {                                                    \
+		.handle_out_of_memory = (void *)oomx_oom_v4,                                       \
 		.name = policy_name,                                                               \
 	}
 

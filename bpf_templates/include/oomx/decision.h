@@ -12,6 +12,9 @@
 #define OOMX_NAME_LEN	    64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
 #define OOMX_TOP	    8  /* how many cgroups one decision names */
 
+/* Where a policy is attached, on a kernel that does not say. */
+#define OOMX_CGROUP_UNKNOWN ((__u64) - 1)
+
 enum oomx_event_kind {
 	OOMX_EVENT_DECISION = 1,
 	OOMX_EVENT_CGROUP_GONE = 2,
@@ -59,7 +62,7 @@ struct oomx_decision {
 	__u64 decided_ns;  /* entry to choice */
 	__u64 took_ns;	   /* entry to return: with the kill and the kernel's report of it */
 	__u64 generation;  /* of the config the policy was loaded with */
-	__u64 attached_to; /* cgroup id of the instance, 0: system-wide */
+	__u64 attached_to; /* cgroup id of the instance, 0: system-wide; or unknown */
 	__u64 scope;	   /* cgroup id of the OOM, 0: system-wide */
 	__u64 scope_usage; /* bytes, 0 if system-wide */
 	__u64 victim;	   /* cgroup id, 0: none */

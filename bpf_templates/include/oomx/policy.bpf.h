@@ -85,7 +85,8 @@ static __always_inline int oomx_end(int outcome)
 }
 
 #define OOMX_POLICY(policy_name, handle)                                                           \
-	static __always_inline int oomx_on_oom(struct oom_control *oc, __u64 attached_to)          \
+	/* A function of its own: one body, whatever the number of revisions that call it. */      \
+	static __noinline int oomx_on_oom(struct oom_control *oc, __u64 attached_to)               \
 	{                                                                                          \
 		oomx_memcg_ref root = NULL;                                                        \
 		oomx_memcg_ref dying = NULL;                                                       \
@@ -120,7 +121,7 @@ static __always_inline int oomx_end(int outcome)
                                                                                                    \
 		oomx_emit(&gone, sizeof(gone));                                                    \
 	}                                                                                          \
-	OOMX_ABI_V2(#policy_name, oomx_on_oom, oomx_on_gone);                                      \
+	OOMX_ABI(#policy_name, oomx_on_oom, oomx_on_gone);                                         \
 	/* The memcg and kill kfuncs are GPL-only. */                                              \
 	char LICENSE[] SEC("license") = "Dual BSD/GPL"
 

@@ -19,8 +19,8 @@
 #include <oomx/ids.hpp>
 #include <oomx/unique_fd.hpp>
 
-// Everything on the C++ side that knows a revision of the "mm: BPF OOM" series; its BPF twin is
-// oomx/abi.bpf.h. Supported: v2 (27 Oct 2025).
+// Everything on the C++ side that knows a revision of the "mm: BPF OOM" series, with attach.hpp;
+// its BPF twin is oomx/abi.bpf.h. Only v2 has been tried on a kernel: docs/kernel-support.md.
 
 namespace oomx::bpf::abi {
 
@@ -71,21 +71,40 @@ inline constexpr const char* ops_value_struct = "bpf_struct_ops_bpf_oom_ops";
     return "unknown";
 }
 
-/// The cgroup file descriptor with which v2 means "system-wide".
-inline constexpr std::uint32_t system_wide_fd = 0;
+/// Those whose ops OOMX_POLICY() makes.
+inline constexpr std::array revisions{revision::v2, revision::v3, revision::v4_wip};
 
-/// BPF_LINK_CREATE of a struct_ops map as v2 reads it (include/uapi/linux/bpf.h): written out here
-/// because the distributions' header is older than the series.
+/// BPF_LINK_CREATE of a struct_ops map (include/uapi/linux/bpf.h): written out here because the
+/// distributions' header is older than the series.
 struct link_create {
     std::uint32_t map_fd = 0;
     std::uint32_t target_fd = 0;
     std::uint32_t attach_type = 44; // BPF_STRUCT_OPS
     std::uint32_t flags = 0;
-    std::uint32_t relative_fd = system_wide_fd;
+    std::uint32_t relative_fd = 0;
     std::uint32_t reserved = 0;
     std::uint64_t expected_revision = 0;
 };
 static_assert(offsetof(link_create, relative_fd) == 16 && sizeof(link_create) == 32);
+
+/// The cgroup with which v2 means "system-wide"; later revisions name the root's directory.
+inline constexpr int system_wide_fd = 0;
+
+/// BPF_F_CGROUP_FD of v3: target_fd is a cgroup.
+inline constexpr std::uint32_t target_is_cgroup = 1U << 7U;
+
+/// The call that links a map to a cgroup, as a revision reads it.
+[[nodiscard]] constexpr link_create link_request(revision as, int map_fd, int cgroup_fd) {
+    link_create call{};
+    call.map_fd = static_cast<std::uint32_t>(map_fd);
+    if (as == revision::v2) {
+        call.relative_fd = static_cast<std::uint32_t>(cgroup_fd);
+        return call;
+    }
+    call.target_fd = static_cast<std::uint32_t>(cgroup_fd);
+    call.flags = as == revision::v3 ? target_is_cgroup : 0;
+    return call;
+}
 
 /// bpf_link_info of a struct_ops link (include/uapi/linux/bpf.h, since 6.4): written out for the
 /// same reason.

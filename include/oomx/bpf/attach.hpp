@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/link.hpp>
@@ -22,44 +25,76 @@
 #include <oomx/btf_view.hpp>
 #include <oomx/cgroup.hpp>
 #include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
 
-// The link call of the series' revision v2. No released libbpf attaches struct_ops to a cgroup, so
-// the kernel's value is filled and the link created here.
+// From an opened policy to its link, for whatever revision the kernel has. No released libbpf
+// attaches struct_ops to a cgroup, so the kernel's value is filled and the link created here.
 
 namespace oomx::bpf {
 
-/// Writes a loaded struct_ops map's programs and name where the kernel's layout wants them. The map
-/// can be linked afterwards, to any number of cgroups.
-[[nodiscard]] inline result<void> publish_ops(const bpf_object* object, const bpf_map* ops,
-                                              const btf_view& kernel) {
-    const auto value_type = kernel.find_struct(abi::ops_value_struct);
-    const auto kernel_ops = kernel.find_struct(abi::ops_struct);
+/// The ops of a revision among a skeleton's maps, by the name that oomx/abi.bpf.h gives them; null
+/// for a revision that has none.
+template <typename Maps>
+[[nodiscard]] bpf_map* ops_map(const Maps& maps, abi::revision which) {
+    switch (which) {
+    case abi::revision::v2:
+        return maps.oomx_ops_v2;
+    case abi::revision::v3:
+        return maps.oomx_ops_v3;
+    case abi::revision::v4_wip:
+        return maps.oomx_ops_v4;
+    default:
+        return nullptr;
+    }
+}
+
+/// Has the ops of one revision loaded, and those of the others left out with their programs. To be
+/// called between open and load.
+template <typename Maps>
+void enable_ops(const Maps& maps, abi::revision which) {
+    for (const auto each : abi::revisions) {
+        bpf_map__set_autocreate(ops_map(maps, each), each == which);
+    }
+}
+
+/// The value of a struct_ops map as the kernel lays it out: its programs' descriptors, once they
+/// are loaded, and its name. Members are matched by name; one that the kernel lacks is an error
+/// (unsupported).
+[[nodiscard]] inline result<std::vector<std::byte>>
+ops_value(const bpf_object* object, const bpf_map* ops, const btf_view& kernel) {
+    const btf* const own_types = bpf_object__btf(object);
+    const auto* const own = btf__type_by_id(own_types, bpf_map__btf_value_type_id(ops));
+    // What follows ___ tells our own revisions apart.
+    std::string name = btf__name_by_offset(own_types, own->name_off);
+    name.resize(std::min(name.size(), name.find("___")));
+
+    const auto value_type = kernel.find_struct("bpf_struct_ops_" + name);
+    const auto kernel_ops = kernel.find_struct(name);
     const auto data_offset = value_type ? value_type->offset_of("data") : std::nullopt;
     if (!kernel_ops || !data_offset) {
-        return failure(errc::unsupported, "this kernel has no bpf_oom");
+        return failure(errc::unsupported, fmt::format("this kernel has no {}", name));
     }
     std::vector<std::byte> value(value_type->size());
     std::byte* const data = value.data() + *data_offset;
 
-    const btf* const own_types = bpf_object__btf(object);
-    const auto* const own = btf__type_by_id(own_types, bpf_map__btf_value_type_id(ops));
     std::size_t own_size = 0;
     const auto* const shadow =
         static_cast<const std::byte*>(bpf_map__initial_value(ops, &own_size));
-
     for (std::uint16_t i = 0; i < btf_vlen(own); ++i) {
         const btf_member& member = btf_members(own)[i];
-        const std::string_view name = btf__name_by_offset(own_types, member.name_off);
+        const std::string_view member_name = btf__name_by_offset(own_types, member.name_off);
+        const auto size = static_cast<std::size_t>(btf__resolve_size(own_types, member.type));
         const std::byte* const from = shadow + btf_member_bit_offset(own, i) / 8;
-        const auto to = kernel_ops->offset_of(name);
-        if (!to) {
+        const auto to = kernel_ops->offset_of(member_name);
+        if (!to || *data_offset + *to + size > value.size()) {
             return failure(errc::unsupported,
-                           fmt::format("this kernel's bpf_oom_ops has no member '{}'", name));
+                           fmt::format("this kernel's {} has no member '{}' of {} bytes", name,
+                                       member_name, size));
         }
         if (btf_is_array(btf__type_by_id(own_types, member.type))) {
             // All but the last byte, which stays NUL: the kernel wants the name terminated.
             std::strncpy(reinterpret_cast<char*>(data + *to), reinterpret_cast<const char*>(from),
-                         static_cast<std::size_t>(btf__resolve_size(own_types, member.type)) - 1);
+                         size - 1);
             continue;
         }
         // libbpf keeps a callback as a pointer to its program; the kernel takes the descriptor.
@@ -70,8 +105,19 @@ namespace oomx::bpf {
             std::memcpy(data + *to, &fd, sizeof fd);
         }
     }
+    return value;
+}
+
+/// Gives a loaded struct_ops map its value, which libbpf does only for links it makes itself. The
+/// map can be linked afterwards, to any number of cgroups.
+[[nodiscard]] inline result<void> publish_ops(const bpf_object* object, const bpf_map* ops,
+                                              const btf_view& kernel) {
+    auto value = ops_value(object, ops, kernel);
+    if (!value) {
+        return pass_on(std::move(value));
+    }
     constexpr std::uint32_t only_key = 0;
-    if (::bpf_map_update_elem(bpf_map__fd(ops), &only_key, value.data(), 0) != 0) {
+    if (::bpf_map_update_elem(bpf_map__fd(ops), &only_key, value->data(), 0) != 0) {
         return refused(request::publish, errno);
     }
     return {};
@@ -83,17 +129,17 @@ struct link_attempt {
     int system_error = 0;
 };
 
-inline link_attempt create_link(int map_fd, std::uint32_t cgroup_fd) {
-    abi::link_create call{};
-    call.map_fd = static_cast<std::uint32_t>(map_fd);
-    call.relative_fd = cgroup_fd;
-    constexpr long cmd_link_create = 28; // BPF_LINK_CREATE
-    const long fd = ::syscall(SYS_bpf, cmd_link_create, &call, sizeof call);
-    if (fd < 0) {
-        return {unique_fd{}, errno};
+/// The system call itself. Tests put a function object of their own in its place.
+struct create_link {
+    link_attempt operator()(const abi::link_create& call) const {
+        constexpr long cmd_link_create = 28; // BPF_LINK_CREATE
+        const long fd = ::syscall(SYS_bpf, cmd_link_create, &call, sizeof call);
+        if (fd < 0) {
+            return {unique_fd{}, errno};
+        }
+        return {unique_fd{static_cast<int>(fd)}, 0};
     }
-    return {unique_fd{static_cast<int>(fd)}, 0};
-}
+};
 
 /// Whether the kernel looks at the cgroup of a struct_ops link at all.
 ///
@@ -102,34 +148,87 @@ inline link_attempt create_link(int map_fd, std::uint32_t cgroup_fd) {
 /// kernel that looks must refuse that (EBADF: kernel/cgroup/cgroup.c, cgroup_get_from_fd()). The
 /// policy must be disarmed: on a kernel that does not look it is attached system-wide until this
 /// function closes the link again.
-[[nodiscard]] inline result<void> prove_cgroup_scope(int map_fd) {
-    const auto attempt = create_link(map_fd, static_cast<std::uint32_t>(map_fd));
-    if (attempt.fd || attempt.system_error == EBUSY || attempt.system_error == EEXIST) {
+template <typename CreateLink = create_link>
+[[nodiscard]] result<void> prove_cgroup_scope(int map_fd, abi::revision as,
+                                              const CreateLink& create = {}) {
+    const link_attempt attempt = create(abi::link_request(as, map_fd, map_fd));
+    switch (attempt.system_error) {
+    case EBADF:
+        return {};
+    case 0:
+    case EBUSY:
+    case EEXIST:
         return failure(errc::unsupported,
                        "this kernel ignores the cgroup of a struct_ops link and would attach the "
                        "policy to the whole system",
                        "attach to cgroup::root() if that is meant, or run a kernel whose bpf_oom "
                        "attaches to cgroups");
-    }
-    if (attempt.system_error != EBADF) {
+    default:
         return failure(errc::system, attempt.system_error,
                        "could not tell whether this kernel attaches to cgroups");
     }
-    return {};
+}
+
+/// Links a published struct_ops map to the cgroup whose directory a descriptor is, or system-wide.
+/// Errors: as attach().
+template <typename CreateLink = create_link>
+[[nodiscard]] result<link> link_ops(int map_fd, int cgroup_fd, abi::revision as,
+                                    const CreateLink& create = {}) {
+    link_attempt attempt = create(abi::link_request(as, map_fd, cgroup_fd));
+    if (!attempt.fd) {
+        return refused(request::attach, attempt.system_error);
+    }
+    return link{std::move(attempt.fd)};
+}
+
+/// The root of the hierarchy as a directory: what "system-wide" is called since v3. Errors:
+/// unsupported where this process sees only a part of the hierarchy; else as cgroup::open().
+[[nodiscard]] inline result<cgroup> root_directory() {
+    auto mount = cgroup::open("/sys/fs/cgroup");
+    if (mount && !mount->is_root()) {
+        return failure(errc::unsupported,
+                       "/sys/fs/cgroup is not the root of the hierarchy: this process lives in a "
+                       "cgroup namespace",
+                       "run it outside of the container");
+    }
+    return mount;
+}
+
+/// The directory that names a place to the kernel: a descriptor of its own and never 0, which v2
+/// would take for "system-wide" and which a cgroup has that was opened by a process without stdin.
+[[nodiscard]] inline result<unique_fd> directory_of(const cgroup& where) {
+    if (where.native_handle() < 0) {
+        auto root = root_directory();
+        return root ? directory_of(*root) : pass_on(std::move(root));
+    }
+    unique_fd directory{::fcntl(where.native_handle(), F_DUPFD_CLOEXEC, 1)};
+    if (!directory) {
+        return failure(errc::system, errno, "its descriptor cannot be copied");
+    }
+    return directory;
 }
 
 /// Links a published struct_ops map to a cgroup, or system-wide for cgroup::root().
 ///
-/// Errors: busy, not_found (the cgroup was removed), not_permitted. Whether the cgroup has the
-/// memory controller is the caller's to check: not every kernel does.
-[[nodiscard]] inline result<link> attach(int map_fd, const cgroup& where) {
-    auto attempt =
-        create_link(map_fd, where.is_root() ? abi::system_wide_fd
-                                            : static_cast<std::uint32_t>(where.native_handle()));
-    if (attempt.fd) {
-        return link{std::move(attempt.fd)};
+/// Errors: busy, not_found (the cgroup was removed), not_permitted, unsupported (system-wide on
+/// v4-wip; or as root_directory()). Whether the cgroup has the memory controller is the caller's to
+/// check: not every kernel does.
+template <typename CreateLink = create_link>
+[[nodiscard]] result<link> attach(int map_fd, const cgroup& where, abi::revision as,
+                                  const CreateLink& create = {}) {
+    if (where.is_root() && as == abi::revision::v2) {
+        return link_ops(map_fd, abi::system_wide_fd, as, create);
     }
-    return refused(request::attach, attempt.system_error);
+    if (where.is_root() && as == abi::revision::v4_wip) {
+        return failure(errc::unsupported,
+                       "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known",
+                       "attach to the cgroups that are meant");
+    }
+    auto directory = directory_of(where);
+    if (!directory) {
+        return pass_on(std::move(directory));
+    }
+    return link_ops(map_fd, directory->native_handle(), as, create);
 }
 
 } // namespace oomx::bpf

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
 #include <oomx/bpf/link.hpp>
 #include <oomx/cgroup.hpp>
@@ -18,10 +19,11 @@ namespace oomx::bpf {
 /// policy's programs alive. Thread-safe.
 class [[nodiscard]] ops {
 public:
-    /// `cgroup_scope`: whether this kernel attaches to cgroups, or why not.
-    ops(unique_fd map, std::string policy, result<void> cgroup_scope)
-        : map_{std::move(map)}, policy_{std::move(policy)}, cgroup_scope_{std::move(cgroup_scope)} {
-    }
+    /// `as`: the revision whose ops the map holds; `cgroup_scope`: whether this kernel attaches to
+    /// cgroups, or why not.
+    ops(unique_fd map, abi::revision as, std::string policy, result<void> cgroup_scope)
+        : map_{std::move(map)}, as_{as}, policy_{std::move(policy)},
+          cgroup_scope_{std::move(cgroup_scope)} {}
 
     /// Links it to a cgroup, or system-wide for cgroup::root(). Errors as loaded_policy::attach().
     [[nodiscard]] result<link> attach(const cgroup& where) const {
@@ -52,10 +54,11 @@ private:
                                "write +memory to its parent's cgroup.subtree_control");
             }
         }
-        return bpf::attach(native_handle(), where);
+        return bpf::attach(native_handle(), where, as_);
     }
 
     unique_fd map_;
+    abi::revision as_;
     std::string policy_;
     result<void> cgroup_scope_;
 };

@@ -38,6 +38,8 @@ struct skeleton_with {
 
 struct all_maps {
     bpf_map* oomx_ops_v2;
+    bpf_map* oomx_ops_v3;
+    bpf_map* oomx_ops_v4;
     bpf_map* oomx_events;
 };
 
@@ -89,10 +91,14 @@ struct no_ops {
 
 struct no_events {
     bpf_map* oomx_ops_v2;
+    bpf_map* oomx_ops_v3;
+    bpf_map* oomx_ops_v4;
 };
 
 struct events_of_another_type {
     bpf_map* oomx_ops_v2;
+    bpf_map* oomx_ops_v3;
+    bpf_map* oomx_ops_v4;
     bpf_program* oomx_events;
 };
 

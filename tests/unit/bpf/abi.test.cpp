@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <oomx/bpf/abi.hpp>
 
+#include <array>
+#include <bit>
+#include <cstdint>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/btf_fixture.hpp"
@@ -74,4 +78,31 @@ TEST_CASE("Every revision has a name for people") {
     CHECK(name(revision::v3) == "v3");
     CHECK(name(revision::v4_wip) == "v4-wip");
     CHECK(name(revision::unknown) == "unknown");
+}
+
+namespace {
+
+/// The words of the call: map, target, attach type, flags, relative; then nothing.
+std::array<std::uint32_t, 8> words_of(const oomx::bpf::abi::link_create& call) {
+    return std::bit_cast<std::array<std::uint32_t, 8>>(call);
+}
+
+} // namespace
+
+TEST_CASE("v2 is given a cgroup relative to nothing, and 0 for the whole system") {
+    using oomx::bpf::abi::link_request;
+    CHECK(words_of(link_request(revision::v2, 7, 9)) ==
+          std::array{7U, 0U, 44U, 0U, 9U, 0U, 0U, 0U});
+    CHECK(words_of(link_request(revision::v2, 7, oomx::bpf::abi::system_wide_fd)) ==
+          std::array{7U, 0U, 44U, 0U, 0U, 0U, 0U, 0U});
+}
+
+TEST_CASE("v3 is given a cgroup as the target, and told that it is one") {
+    CHECK(words_of(oomx::bpf::abi::link_request(revision::v3, 7, 9)) ==
+          std::array{7U, 9U, 44U, 128U, 0U, 0U, 0U, 0U});
+}
+
+TEST_CASE("v4-wip is given a cgroup as the target") {
+    CHECK(words_of(oomx::bpf::abi::link_request(revision::v4_wip, 7, 9)) ==
+          std::array{7U, 9U, 44U, 0U, 0U, 0U, 0U, 0U});
 }

@@ -1,26 +1,219 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <oomx/bpf/attach.hpp>
 
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+
 #include <bpf/libbpf.h>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <oomx/bpf/object.hpp>
+#include <oomx/policies/largest_leaf.hpp>
 
 #include "support/btf_fixture.hpp"
 
+namespace bpf = oomx::bpf;
+namespace test = oomx::test;
+using bpf::abi::revision;
 using oomx::errc;
 
+namespace {
+
+using policy_object = bpf::object<oomx::policies::largest_leaf::skeleton>;
+
+policy_object opened_policy() {
+    auto opened = policy_object::open();
+    REQUIRE(opened);
+    return std::move(*opened);
+}
+
+/// Two members as the series lays them out, of which the second has the size it should have or not.
+oomx::btf_view kernel_with_name_of(std::uint32_t bytes) {
+    test::btf_fixture types;
+    const int handler = types.callback({});
+    const int name = types.array(types.integer("char", 1), bytes);
+    const int ops = types.structure("bpf_oom_ops", 16 + bytes,
+                                    {{"handle_out_of_memory", handler, 8}, {"name", name, 16}});
+    types.structure("bpf_struct_ops_bpf_oom_ops", 64 + 16 + bytes, {{"data", ops, 64}});
+    return types.take();
+}
+
+// The words of a BPF_LINK_CREATE: map, target, attach type, flags, relative; then nothing.
+using words = std::array<std::uint32_t, 8>;
+
+words words_of(const bpf::abi::link_create& call) { return std::bit_cast<words>(call); }
+
+/// Stands where the kernel would: keeps what it is asked, and answers with an errno, or a link.
+struct recorder {
+    int answer = 0;
+    std::vector<words>* asked = nullptr;
+
+    bpf::link_attempt operator()(const bpf::abi::link_create& call) const {
+        if (asked != nullptr) {
+            asked->push_back(words_of(call));
+        }
+        if (answer != 0) {
+            return {oomx::unique_fd{}, answer};
+        }
+        return {oomx::unique_fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)}, 0};
+    }
+};
+
+constexpr int map_fd = 7;
+constexpr int cgroup_fd = 9;
+
+std::string refusal_of(int system_error) {
+    const auto refused = bpf::link_ops(map_fd, cgroup_fd, revision::v2, recorder{system_error});
+    REQUIRE(!refused);
+    CHECK(refused.error().system_error() == system_error);
+    return refused.error().message();
+}
+
+errc code_of(int system_error) {
+    return bpf::link_ops(map_fd, cgroup_fd, revision::v2, recorder{system_error}).error().code();
+}
+
+} // namespace
+
+TEST_CASE("A policy carries linkable ops of every revision") {
+    const auto policy = opened_policy();
+    for (const auto which : bpf::abi::revisions) {
+        const auto* const ops = bpf::ops_map(policy->maps, which);
+        CHECK(bpf_map__type(ops) == BPF_MAP_TYPE_STRUCT_OPS);
+        CHECK((bpf_map__map_flags(ops) & 1U << 13U) != 0); // BPF_F_LINK
+    }
+    CHECK(bpf::ops_map(policy->maps, revision::none) == nullptr);
+    CHECK(bpf::ops_map(policy->maps, revision::unknown) == nullptr);
+}
+
+TEST_CASE("Exactly the ops that were chosen are loaded") {
+    const auto chosen = GENERATE(revision::v2, revision::v3, revision::v4_wip);
+    const auto policy = opened_policy();
+    bpf::enable_ops(policy->maps, chosen);
+    for (const auto which : bpf::abi::revisions) {
+        CHECK(bpf_map__autocreate(bpf::ops_map(policy->maps, which)) == (which == chosen));
+    }
+}
+
+TEST_CASE("The kernel's value has each member where the kernel wants it") {
+    const auto policy = opened_policy();
+    const auto which = GENERATE(revision::v3, revision::v4_wip);
+    const auto value =
+        bpf::ops_value(policy->obj, bpf::ops_map(policy->maps, which), kernel_with_name_of(64));
+    REQUIRE(value);
+    REQUIRE(value->size() == 144);
+    const std::string_view name{reinterpret_cast<const char*>(value->data() + 64 + 16)};
+    CHECK(name == "largest_leaf");
+    unsigned long handler = 0;
+    std::memcpy(&handler, value->data() + 64 + 8, sizeof handler);
+    CHECK(handler != 0); // a descriptor once it is loaded
+    unsigned long before_it = 0;
+    std::memcpy(&before_it, value->data() + 64, sizeof before_it);
+    CHECK(before_it == 0);
+}
+
+TEST_CASE("A member that the kernel lacks is refused") {
+    const auto policy = opened_policy();
+    const auto value =
+        bpf::ops_value(policy->obj, policy->maps.oomx_ops_v2, kernel_with_name_of(64));
+    REQUIRE(!value);
+    CHECK(value.error().code() == errc::unsupported);
+    CHECK(value.error().message() ==
+          "this kernel's bpf_oom_ops has no member 'handle_cgroup_offline' of 8 bytes");
+}
+
+TEST_CASE("A name that does not fit into the kernel's is refused") {
+    const auto policy = opened_policy();
+    const auto value =
+        bpf::ops_value(policy->obj, policy->maps.oomx_ops_v3, kernel_with_name_of(32));
+    REQUIRE(!value);
+    CHECK(value.error().message() == "this kernel's bpf_oom_ops has no member 'name' of 64 bytes");
+}
+
 TEST_CASE("Ops cannot be published to a kernel that has none") {
+    const auto policy = opened_policy();
     const auto published =
-        oomx::bpf::publish_ops(nullptr, nullptr, oomx::test::kernel_without_bpf_oom());
+        bpf::publish_ops(policy->obj, policy->maps.oomx_ops_v2, test::kernel_without_bpf_oom());
     REQUIRE(!published);
     CHECK(published.error().code() == errc::unsupported);
-    CHECK(published.error().message() == "this kernel has no bpf_oom");
+    CHECK(published.error().message() == "this kernel has no bpf_oom_ops");
 }
 
 TEST_CASE("Ops cannot be published to a kernel whose value does not wrap them") {
-    oomx::test::btf_fixture types;
+    const auto policy = opened_policy();
+    test::btf_fixture types;
     types.structure("bpf_oom_ops", 80);
     types.structure("bpf_struct_ops_bpf_oom_ops", 128);
-    const auto published = oomx::bpf::publish_ops(nullptr, nullptr, types.take());
+    const auto published = bpf::publish_ops(policy->obj, policy->maps.oomx_ops_v2, types.take());
     REQUIRE(!published);
     CHECK(published.error().code() == errc::unsupported);
+}
+
+TEST_CASE("A link is asked for once, and is what the kernel answered with") {
+    std::vector<words> asked;
+    const auto made = bpf::link_ops(map_fd, cgroup_fd, revision::v3, recorder{0, &asked});
+    REQUIRE(made);
+    CHECK(made->native_handle() >= 0);
+    CHECK(asked == std::vector{words{7, 9, 44, 1U << 7U}});
+}
+
+TEST_CASE("The whole system is no cgroup to v2") {
+    std::vector<words> asked;
+    REQUIRE(bpf::attach(map_fd, oomx::cgroup::root(), revision::v2, recorder{0, &asked}));
+    CHECK(asked == std::vector{words{7, 0, 44, 0, 0}});
+}
+
+TEST_CASE("v4-wip is not asked for the whole system, which nobody has described") {
+    std::vector<words> asked;
+    const auto refused =
+        bpf::attach(map_fd, oomx::cgroup::root(), revision::v4_wip, recorder{0, &asked});
+    REQUIRE(!refused);
+    CHECK(refused.error().code() == errc::unsupported);
+    CHECK(refused.error().message() ==
+          "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known; attach to the "
+          "cgroups that are meant");
+    CHECK(asked.empty());
+}
+
+TEST_CASE("A place that is taken says so, in the words of every revision") {
+    CHECK(code_of(EBUSY) == errc::busy);
+    CHECK(refusal_of(EBUSY) == "another policy is attached there (EBUSY); detach it first");
+    CHECK(code_of(EEXIST) == errc::busy);
+    CHECK(refusal_of(EEXIST) == "another policy is attached there (EEXIST); detach it first");
+    CHECK(code_of(ESTALE) == errc::busy);
+    CHECK(refusal_of(ESTALE) == "the policies there changed meanwhile (ESTALE); try again");
+}
+
+TEST_CASE("Cgroup scope is proven by asking for something that is no cgroup") {
+    std::vector<words> asked;
+    const recorder looks{EBADF, &asked};
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v2, looks));
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v3, looks));
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v4_wip, looks));
+    CHECK(asked == std::vector{words{7, 0, 44, 0, 7}, words{7, 7, 44, 1U << 7U}, words{7, 7, 44}});
+}
+
+TEST_CASE("A kernel that links to what is no cgroup ignores cgroups") {
+    const auto which = GENERATE(revision::v2, revision::v3, revision::v4_wip);
+    const int answer = GENERATE(0, EBUSY, EEXIST);
+    const auto proven = bpf::prove_cgroup_scope(map_fd, which, recorder{answer});
+    REQUIRE(!proven);
+    CHECK(proven.error().code() == errc::unsupported);
+}
+
+TEST_CASE("A kernel that refuses for another reason has proven nothing") {
+    const auto which = GENERATE(revision::v2, revision::v3, revision::v4_wip);
+    const int answer = GENERATE(EINVAL, EPERM, ENOMEM);
+    const auto proven = bpf::prove_cgroup_scope(map_fd, which, recorder{answer});
+    REQUIRE(!proven);
+    CHECK(proven.error().code() == errc::system);
+    CHECK(proven.error().system_error() == answer);
 }

@@ -27,6 +27,9 @@ public:
         return btf__add_int(types_, name, size, 0);
     }
     int pointer_to(int type) { return btf__add_ptr(types_, type); }
+    int array(int of, std::uint32_t count) {
+        return btf__add_array(types_, integer("index", 4), of, count);
+    }
     int constant(int type) { return btf__add_const(types_, type); }
     int alias(const char* name, int type) { return btf__add_typedef(types_, name, type); }
 
