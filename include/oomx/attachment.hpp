@@ -45,6 +45,27 @@ public:
     /// Where it is in force.
     [[nodiscard]] const cgroup& where() const { return where_; }
 
+    /// Whether it still is: not once its cgroup was removed, or somebody else has detached it.
+    /// Error: system.
+    [[nodiscard]] result<bool> in_force() const {
+        auto info = link_.info();
+        if (!info) {
+            return pass_on(std::move(info));
+        }
+        if (info->map_id == 0) {
+            return false;
+        }
+        if (where_.is_root()) {
+            return true;
+        }
+        // v2 leaves the link of a removed cgroup as it was.
+        auto controlled = where_.has_memory_controller();
+        if (!controlled && controlled.error().code() == errc::not_found) {
+            return false;
+        }
+        return controlled;
+    }
+
     /// Keeps it in force under a path below a bpffs mount after this process; unlink() the path to
     /// end it. Errors as bpf::link::pin(); busy, too, if it has a pin already.
     [[nodiscard]] result<void> pin(const std::filesystem::path& path) {

@@ -70,6 +70,22 @@ TEST_CASE("A policy that somebody else has detached is detached without complain
     CHECK(policy.attach(parent.open()).has_value());
 }
 
+TEST_CASE("An attachment knows when it is no longer in force") {
+    auto parent = control_group::make("parent");
+    auto other = control_group::make("other");
+    auto policy = must(oomx::load<largest_leaf>());
+    const auto on_parent = must(policy.attach(parent.open()));
+    const auto on_other = must(policy.attach(other.open()));
+    const auto on_system = must(policy.attach(oomx::cgroup::root()));
+    must(oomx::bpf::link{must(oomx::duplicate(on_other.native_handle()))}.detach());
+
+    parent.remove();
+
+    CHECK_FALSE(must(on_parent.in_force()));
+    CHECK_FALSE(must(on_other.in_force()));
+    CHECK(must(on_system.in_force()));
+}
+
 TEST_CASE("An attachment has one pin") {
     auto parent = control_group::make("parent");
     auto policy = must(oomx::load<largest_leaf>());
