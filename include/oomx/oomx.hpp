@@ -7,6 +7,7 @@
 #include <oomx/bytes.hpp>
 #include <oomx/error.hpp>
 #include <oomx/ids.hpp>
+#include <oomx/limit.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
@@ -14,6 +15,13 @@
 #include <oomx/btf_view.hpp>
 #include <oomx/capabilities.hpp>
 #include <oomx/cgroup.hpp>
+#include <oomx/cgroup_errors.hpp>
+#include <oomx/cgroup_files.hpp>
+#include <oomx/cgroup_mounts.hpp>
+#include <oomx/memory_events.hpp>
+#include <oomx/memory_stat.hpp>
+#include <oomx/pressure_stat.hpp>
+#include <oomx/text.hpp>
 
 // BPF.
 #include <oomx/bpf/abi.hpp>

@@ -17,6 +17,7 @@ concept plain_value = std::is_trivially_copyable_v<T> && std::is_nothrow_copy_co
 
 // A handle costs what it holds.
 static_assert(sizeof(oomx::bytes) == sizeof(std::uint64_t));
+static_assert(sizeof(oomx::limit) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::cgroup_id) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::unique_fd) == sizeof(int));
 static_assert(sizeof(oomx::bpf::link) == sizeof(int));
@@ -38,6 +39,9 @@ static_assert(owner<oomx::result<oomx::attachment>>);
 static_assert(!std::move_constructible<oomx::bpf::libbpf_messages>);
 
 static_assert(plain_value<oomx::bytes>);
+static_assert(plain_value<oomx::limit>);
+static_assert(plain_value<oomx::memory_events>);
+static_assert(plain_value<oomx::pressure_stat>);
 static_assert(plain_value<oomx::cgroup_id>);
 static_assert(plain_value<oomx::decision>);
 static_assert(plain_value<oomx::ranked_cgroup>);
@@ -57,6 +61,8 @@ static_assert(!std::convertible_to<oomx::unique_fd, int>);
 static_assert(!std::convertible_to<oomx::unique_fd, bool>);
 static_assert(!std::convertible_to<oomx::capability, bool>);
 static_assert(!std::is_constructible_v<oomx::bytes, oomx::cgroup_id>);
+static_assert(!std::convertible_to<oomx::bytes, oomx::limit>);
+static_assert(!std::convertible_to<oomx::limit, oomx::bytes>);
 
 // Both sides see the same bytes.
 static_assert(std::has_unique_object_representations_v<oomx_rails>);

@@ -97,9 +97,8 @@ TEST_CASE("A cgroup v1 directory is refused as one") {
     auto refused = oomx::cgroup::open(mount);
 
     CHECK(refusal(refused) ==
-          "open cgroup /tmp/cgroup-v1: it is a cgroup v1 directory; name one of "
-          "the cgroup v2 hierarchy, or boot with "
-          "systemd.unified_cgroup_hierarchy=1");
+          "open cgroup /tmp/cgroup-v1: it is a cgroup v1 directory; name one below the cgroup v2 "
+          "mount, /sys/fs/cgroup");
     ::umount(mount.c_str());
 }
 
