@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -119,10 +120,28 @@ struct cgroup_gone {
     cgroup_id id;
 };
 
+/// What no policy writes into a record, in words; empty if there is nothing of the kind.
+[[nodiscard]] inline std::string flaw_of(const oomx_decision& raw) {
+    constexpr int largest_errno = 4095; // include/linux/err.h
+    constexpr auto longest = static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count());
+    if (raw.top_count > OOMX_TOP) {
+        return fmt::format("it claims to name {} cgroups", raw.top_count);
+    }
+    if (raw.error > 0 || raw.error < -largest_errno) {
+        return fmt::format("its error {} is none", raw.error);
+    }
+    if (raw.time_ns > longest || raw.took_ns > longest || raw.decided_ns > raw.took_ns) {
+        return fmt::format("its times cannot be: at {} ns, decided in {} ns of {} ns", raw.time_ns,
+                           raw.decided_ns, raw.took_ns);
+    }
+    return {};
+}
+
 /// Reads one record of the ring buffer and hands it to `receive`, which is called with a
 /// `const decision&`, or with a `const cgroup_gone&` if it takes one.
 ///
-/// Error: malformed for a record of another version, size or kind than this library knows.
+/// Error: malformed for a record of another version, size or kind than this library knows, and for
+/// one that no policy can have written.
 template <typename Receive>
 [[nodiscard]] result<void> decode(std::span<const std::byte> record, Receive&& receive) {
     oomx_event event{};
@@ -140,10 +159,8 @@ template <typename Receive>
     if (event.kind == OOMX_EVENT_DECISION && record.size() == sizeof(oomx_decision)) {
         oomx_decision raw{};
         std::memcpy(&raw, record.data(), sizeof raw);
-        if (raw.top_count > OOMX_TOP) {
-            return failure(
-                errc::malformed,
-                fmt::format("decode event: it claims to name {} cgroups", raw.top_count));
+        if (const auto flaw = flaw_of(raw); !flaw.empty()) {
+            return failure(errc::malformed, fmt::format("decode event: {}", flaw));
         }
         receive(decision{raw});
         return {};

@@ -5,11 +5,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fmt/format.h>
 
 #include "support/decision_record.hpp"
 
@@ -167,6 +170,43 @@ TEST_CASE("A decision that claims to name more cgroups than it has room for is m
     REQUIRE(!decoded);
     CHECK(decoded.error().code() == errc::malformed);
     CHECK(decoded.error().message() == "decode event: it claims to name 9 cgroups");
+    CHECK(!got.decided);
+}
+
+TEST_CASE("A decision whose error is no errno is malformed") {
+    for (const int error : {1, -4096, std::numeric_limits<int>::min()}) {
+        CAPTURE(error);
+        received got;
+        auto record = decision_record();
+        record.error = error;
+        const auto decoded = oomx::decode(bytes_of(record), got);
+        REQUIRE(!decoded);
+        CHECK(decoded.error().code() == errc::malformed);
+        CHECK(decoded.error().message() ==
+              fmt::format("decode event: its error {} is none", error));
+        CHECK(!got.decided);
+    }
+}
+
+TEST_CASE("A decision that took longer to choose than altogether is malformed") {
+    received got;
+    auto record = decision_record();
+    record.decided_ns = record.took_ns + 1;
+    const auto decoded = oomx::decode(bytes_of(record), got);
+    REQUIRE(!decoded);
+    CHECK(decoded.error().message() == "decode event: its times cannot be: at 5000000000 ns, "
+                                       "decided in 123457 ns of 123456 ns");
+    CHECK(!got.decided);
+}
+
+TEST_CASE("A decision with times that no clock shows is malformed") {
+    received got;
+    auto record = decision_record();
+    record.took_ns = std::numeric_limits<std::uint64_t>::max();
+    CHECK(!oomx::decode(bytes_of(record), got));
+    record = decision_record();
+    record.time_ns = std::numeric_limits<std::uint64_t>::max();
+    CHECK(!oomx::decode(bytes_of(record), got));
     CHECK(!got.decided);
 }
 
