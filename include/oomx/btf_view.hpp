@@ -70,9 +70,16 @@ private:
         return type != nullptr && btf_is_ptr(type) ? plain(type->type) : nullptr;
     }
 
+    /// Null for typedefs that lead nowhere but to each other.
     [[nodiscard]] const btf_type* plain(std::uint32_t id) const {
         const auto* type = btf__type_by_id(types_, id);
-        while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) {
+        // A way longer than there are types goes in a circle. Not btf__resolve_type(), for which a
+        // struct that is only declared is none.
+        for (auto left = btf__type_cnt(types_);
+             type != nullptr && (btf_is_mod(type) || btf_is_typedef(type)); --left) {
+            if (left == 0) {
+                return nullptr;
+            }
             type = btf__type_by_id(types_, type->type);
         }
         return type;

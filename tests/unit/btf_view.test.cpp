@@ -127,3 +127,17 @@ TEST_CASE("A struct stays valid while its view moves") {
     CHECK(page->size() == 64);
     CHECK(moved.native_handle() != nullptr);
 }
+
+TEST_CASE("A callback's parameter whose typedefs lead in a circle has no name") {
+    btf_fixture types;
+    // Each call adds one type, numbered from 1: the second refers to the third, and back.
+    const int pointer = types.pointer_to(2);
+    types.alias("a", 3);
+    types.alias("b", 2);
+    types.structure("ops", 8, {{"run", types.callback({pointer}), 0}, {"self", 2, 8}});
+    const auto kernel = types.take();
+    const auto ops = kernel.find_struct("ops");
+    REQUIRE(ops);
+    CHECK(ops->callback_parameter("run", 0) == std::nullopt);
+    CHECK(ops->callback_parameter("self", 0) == std::nullopt);
+}
