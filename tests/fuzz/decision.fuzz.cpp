@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// Records as a ring buffer might hold them, decoded and printed.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <fmt/format.h>
+
+#include <oomx/decision.hpp>
+#include <oomx/decision_text.hpp>
+
+#include "fuzz/require.hpp"
+
+using oomx::test::require;
+
+namespace {
+
+/// Looks at everything.
+struct reader {
+    int received = 0;
+
+    void operator()(const oomx::decision& what) {
+        ++received;
+        require(what.policy().size() <= OOMX_NAME_LEN);
+        require(what.top_count() <= OOMX_TOP);
+        require(!fmt::format("{}", what).empty());
+        require(what.refusal() >= 0);
+        require(what.took() >= what.decided_in());
+    }
+    void operator()(const oomx::cgroup_gone&) { ++received; }
+};
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    reader read;
+    const auto decoded = oomx::decode(std::as_bytes(std::span{data, size}), read);
+    require(read.received == (decoded ? 1 : 0));
+    if (!decoded) {
+        require(decoded.error().code() == oomx::errc::malformed);
+        require(!decoded.error().message().empty());
+    }
+    return 0;
+}
