@@ -18,7 +18,11 @@ namespace oomx {
 /// A struct of a kernel, as its BTF describes it. Valid while its btf_view lives.
 class btf_struct {
 public:
-    btf_struct(const btf* types, const btf_type* type) : types_{types}, type_{type} {}
+    btf_struct(const btf* types, std::uint32_t id)
+        : types_{types}, type_{btf__type_by_id(types, id)}, id_{id} {}
+
+    /// Its number among the kernel's types, by which the kernel itself knows it.
+    [[nodiscard]] std::uint32_t id() const { return id_; }
 
     /// Bytes.
     [[nodiscard]] std::uint32_t size() const { return type_->size; }
@@ -33,6 +37,16 @@ public:
     }
 
     [[nodiscard]] bool has(std::string_view member) const { return index_of(member).has_value(); }
+
+    /// How many members are before it.
+    [[nodiscard]] std::optional<std::uint16_t> index_of(std::string_view member) const {
+        for (std::uint16_t i = 0; i < btf_vlen(type_); ++i) {
+            if (btf__name_by_offset(types_, btf_members(type_)[i].name_off) == member) {
+                return i;
+            }
+        }
+        return std::nullopt;
+    }
 
     /// For a member that is a pointer to a function: the name of the struct its n-th parameter
     /// points to. Nothing if there is no such parameter or it is no pointer to a struct.
@@ -55,15 +69,6 @@ public:
     }
 
 private:
-    [[nodiscard]] std::optional<std::uint16_t> index_of(std::string_view member) const {
-        for (std::uint16_t i = 0; i < btf_vlen(type_); ++i) {
-            if (btf__name_by_offset(types_, btf_members(type_)[i].name_off) == member) {
-                return i;
-            }
-        }
-        return std::nullopt;
-    }
-
     /// What a pointer points to, const and typedefs taken off; null if it is no pointer.
     [[nodiscard]] const btf_type* target(std::uint32_t pointer) const {
         const auto* type = plain(pointer);
@@ -87,6 +92,13 @@ private:
 
     const btf* types_;
     const btf_type* type_;
+    std::uint32_t id_;
+};
+
+/// A function of a kernel, such as a kfunc.
+struct btf_function {
+    std::uint32_t id = 0; ///< its number among the kernel's types
+    std::uint16_t parameters = 0;
 };
 
 /// The types of a kernel: what it has is decided by these, never by its version.
@@ -107,11 +119,21 @@ public:
     [[nodiscard]] static btf_view adopt(btf* types) { return btf_view{types}; }
 
     [[nodiscard]] std::optional<btf_struct> find_struct(const std::string& name) const {
-        const int id = btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_STRUCT);
-        if (id < 0) {
+        const auto id = find(name, BTF_KIND_STRUCT);
+        return id ? std::optional{btf_struct{types_.get(), *id}} : std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<btf_function> find_function(const std::string& name) const {
+        const auto id = find(name, BTF_KIND_FUNC);
+        if (!id) {
             return std::nullopt;
         }
-        return btf_struct{types_.get(), btf__type_by_id(types_.get(), static_cast<__u32>(id))};
+        const auto* const function = btf__type_by_id(types_.get(), *id);
+        return btf_function{*id, btf_vlen(btf__type_by_id(types_.get(), function->type))};
+    }
+
+    [[nodiscard]] bool has_typedef(const std::string& name) const {
+        return find(name, BTF_KIND_TYPEDEF).has_value();
     }
 
     [[nodiscard]] const btf* native_handle() const { return types_.get(); }
@@ -122,6 +144,12 @@ private:
     };
 
     explicit btf_view(btf* types) : types_{types} {}
+
+    [[nodiscard]] std::optional<std::uint32_t> find(const std::string& name,
+                                                    std::uint32_t kind) const {
+        const int id = btf__find_by_name_kind(types_.get(), name.c_str(), kind);
+        return id < 0 ? std::nullopt : std::optional{static_cast<std::uint32_t>(id)};
+    }
 
     std::unique_ptr<btf, release> types_;
 };

@@ -13,11 +13,12 @@
 
 // What the kernel shows.
 #include <oomx/btf_view.hpp>
-#include <oomx/capabilities.hpp>
+#include <oomx/capability.hpp>
 #include <oomx/cgroup.hpp>
 #include <oomx/cgroup_errors.hpp>
 #include <oomx/cgroup_files.hpp>
 #include <oomx/cgroup_mounts.hpp>
+#include <oomx/machine_files.hpp>
 #include <oomx/memory_events.hpp>
 #include <oomx/memory_stat.hpp>
 #include <oomx/pressure_stat.hpp>
@@ -35,7 +36,11 @@
 #include <oomx/bpf/pinned_maps.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/ring_buffer.hpp>
+#include <oomx/bpf/trial.hpp>
 #include <oomx/bpf/verifier_log.hpp>
+
+// What the machine offers.
+#include <oomx/capabilities.hpp>
 
 // Policies.
 #include <oomx/adopt.hpp>

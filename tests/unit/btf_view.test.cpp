@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <oomx/btf_view.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -140,4 +141,38 @@ TEST_CASE("A callback's parameter whose typedefs lead in a circle has no name") 
     REQUIRE(ops);
     CHECK(ops->callback_parameter("run", 0) == std::nullopt);
     CHECK(ops->callback_parameter("self", 0) == std::nullopt);
+}
+
+TEST_CASE("A struct knows its own number and those of its members") {
+    btf_fixture types;
+    const int number = types.integer("int", 4);
+    const int id = types.structure("pair", 8, {{"first", number, 0}, {"second", number, 4}});
+    const auto kernel = types.take();
+    const auto pair = kernel.find_struct("pair");
+    REQUIRE(pair);
+    CHECK(pair->id() == static_cast<std::uint32_t>(id));
+    CHECK(pair->index_of("second") == 1);
+    CHECK(pair->index_of("third") == std::nullopt);
+}
+
+TEST_CASE("A function is found by its name and its parameters are counted") {
+    btf_fixture types;
+    types.structure("bpf_out_of_memory", 8);
+    const int id = types.kernel_function("bpf_out_of_memory", 4);
+    types.kernel_function("bpf_rcu_read_lock", 0);
+    const auto kernel = types.take();
+    const auto found = kernel.find_function("bpf_out_of_memory");
+    REQUIRE(found);
+    CHECK(found->id == static_cast<std::uint32_t>(id));
+    CHECK(found->parameters == 4);
+    CHECK(kernel.find_function("bpf_rcu_read_lock")->parameters == 0);
+    CHECK(!kernel.find_function("bpf_wq_init"));
+}
+
+TEST_CASE("A typedef is found by its name, and nothing else is one") {
+    btf_fixture types;
+    types.alias("btf_trace_psi_avgs_work", types.integer("int", 4));
+    const auto kernel = types.take();
+    CHECK(kernel.has_typedef("btf_trace_psi_avgs_work"));
+    CHECK(!kernel.has_typedef("int"));
 }

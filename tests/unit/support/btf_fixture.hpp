@@ -51,6 +51,15 @@ public:
         return id;
     }
 
+    /// A function of the kernel, with that many parameters.
+    int kernel_function(const char* name, int parameters) {
+        const int type = function({});
+        for (int i = 0; i < parameters; ++i) {
+            btf__add_func_param(types_, "", 0);
+        }
+        return btf__add_func(types_, name, BTF_FUNC_STATIC, type);
+    }
+
     /// A pointer to such a function.
     int callback(std::initializer_list<int> parameters) { return pointer_to(function(parameters)); }
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace oomx {
+
+/// One thing the machine has or has not.
+struct capability {
+    enum class state : std::uint8_t { yes, no, unknown };
+
+    state has = state::unknown;
+    std::string because; ///< why not, or why it could not be told; what was found, for a yes
+    std::string remedy;  ///< what to do about a no, or to be able to tell
+
+    [[nodiscard]] explicit operator bool() const { return has == state::yes; }
+
+    /// Whether asking again would give the same answer.
+    [[nodiscard]] bool is_conclusive() const { return has != state::unknown; }
+};
+
+} // namespace oomx
+
+/// "yes: found", "no: because; remedy" or "could not tell: because; remedy".
+template <>
+struct fmt::formatter<oomx::capability> : fmt::formatter<std::string_view> {
+    auto format(const oomx::capability& one, fmt::format_context& context) const {
+        using enum oomx::capability::state;
+        const std::string_view has = one.has == yes  ? "yes"
+                                     : one.has == no ? "no"
+                                                     : "could not tell";
+        return fmt::format_to(context.out(), "{}: {}{}{}", has, one.because,
+                              one.remedy.empty() ? "" : "; ", one.remedy);
+    }
+};
