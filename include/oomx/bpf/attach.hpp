@@ -24,6 +24,7 @@
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/cgroup.hpp>
+#include <oomx/machine_files.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
@@ -182,16 +183,26 @@ template <typename CreateLink = create_link>
 }
 
 /// The root of the hierarchy as a directory: what "system-wide" is called since v3. Errors:
-/// unsupported where this process sees only a part of the hierarchy; else as cgroup::open().
+/// unsupported where this process sees none or only a part of it; else as cgroup::open().
 [[nodiscard]] inline result<cgroup> root_directory() {
-    auto mount = cgroup::open("/sys/fs/cgroup");
-    if (mount && !mount->is_root()) {
+    auto mounts = read_text("/proc/self/mountinfo");
+    if (!mounts) {
+        return pass_on(std::move(mounts));
+    }
+    const auto mount = cgroup2_mount(*mounts);
+    if (!mount) {
+        return failure(errc::unsupported, "no cgroup v2 hierarchy is mounted",
+                       "mount -t cgroup2 none /sys/fs/cgroup");
+    }
+    auto root = cgroup::open(*mount);
+    if (root && !root->is_root()) {
         return failure(errc::unsupported,
-                       "/sys/fs/cgroup is not the root of the hierarchy: this process lives in a "
-                       "cgroup namespace",
+                       fmt::format("{} is not the root of the hierarchy: this process lives in a "
+                                   "cgroup namespace",
+                                   *mount),
                        "run it outside of the container");
     }
-    return mount;
+    return root;
 }
 
 /// The directory that names a place to the kernel: a descriptor of its own and never 0, which v2
