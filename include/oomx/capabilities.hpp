@@ -181,7 +181,7 @@ struct capabilities : kernel_capabilities {
     }
     if (reading->pages == 0) {
         return {unknown, "measured by what is charged to this process's cgroup, and nothing is",
-                "ask from a process in a cgroup with the memory controller, other than the root"};
+                "ask from a process in a cgroup that memory is charged to"};
     }
     if (reading->kfunc / 64 < reading->pages) {
         return {no, "measured: bpf_mem_cgroup_usage() gives pages, as the posted v2 does",

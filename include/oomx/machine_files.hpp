@@ -27,8 +27,8 @@ namespace oomx {
 
 /// The files, whole, or why they cannot be read.
 struct machine_files {
-    result<std::string> status;         ///< /proc/self/status
-    result<std::string> user_namespace; ///< what /proc/self/ns/user links to
+    result<std::string> status;         ///< /proc/thread-self/status
+    result<std::string> user_namespace; ///< what /proc/thread-self/ns/user says
     result<std::string> lockdown;       ///< /sys/kernel/security/lockdown
     result<std::string> jit;            ///< /proc/sys/net/core/bpf_jit_enable
     result<std::string> pressure;       ///< /proc/pressure/memory
@@ -82,7 +82,7 @@ struct machine_files {
         if (line.find(" - cgroup2 ") == line.npos) {
             continue;
         }
-        // id parent device root mount-point …, with what is not printable as \\ooo.
+        // id parent device root mount-point …, with what is not printable as \ooo.
         auto rest = line;
         for (int field = 0; field < 4; ++field) {
             rest.remove_prefix(std::min(rest.size(), rest.find(' ') + 1));
@@ -107,8 +107,8 @@ struct machine_files {
 inline machine_files machine_files::read() {
     auto mounts = read_text("/proc/self/mountinfo");
     const auto mount = mounts ? cgroup2_mount(*mounts) : std::nullopt;
-    return {.status = read_text("/proc/self/status"),
-            .user_namespace = read_link("/proc/self/ns/user"),
+    return {.status = read_text("/proc/thread-self/status"),
+            .user_namespace = read_link("/proc/thread-self/ns/user"),
             .lockdown = read_text("/sys/kernel/security/lockdown"),
             .jit = read_text("/proc/sys/net/core/bpf_jit_enable"),
             .pressure = read_text("/proc/pressure/memory"),
@@ -145,7 +145,7 @@ inline constexpr privilege sys_resource{"CAP_SYS_RESOURCE", 24, std::nullopt};
     if (at == status.npos ||
         std::from_chars(status.data() + at + label.size(), status.data() + status.size(), held, 16)
                 .ec != std::errc{}) {
-        return {unknown, "/proc/self/status has no line CapEff", {}};
+        return {unknown, "/proc/thread-self/status has no line CapEff", {}};
     }
     const auto holds = [held](unsigned number) { return (held >> number & 1U) != 0; };
     if (!holds(wanted.number) && !(wanted.general && holds(*wanted.general))) {

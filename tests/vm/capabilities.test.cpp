@@ -72,10 +72,6 @@ TEST_CASE("What bpf_mem_cgroup_usage() counts in is measured") {
     });
 }
 
-TEST_CASE("In the root cgroup there is nothing to measure") {
-    CHECK(oomx::probe_anew().usage_in_bytes.has == capability::state::unknown);
-}
-
 TEST_CASE("Probing leaves nothing behind and takes nobody's place") {
     auto group = control_group::make("probe");
     deciding<decliner> system{oomx::cgroup::root()};

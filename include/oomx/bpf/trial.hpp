@@ -116,8 +116,8 @@ struct usage_reading {
 
 /// Reads both at once, as far as that goes: the cgroup may be charged between.
 ///
-/// Zero for a process in a cgroup without the memory controller, or in the root, which is not
-/// charged. Errors: unsupported (the kernel lacks what the trial needs), not_permitted, system.
+/// Zero for a process in a cgroup without the memory controller; the root holds only what its
+/// children do. Errors: unsupported (the kernel lacks what the trial needs), not_permitted, system.
 [[nodiscard]] inline result<usage_reading> try_usage(const btf_view& kernel) {
     const auto memcg = kernel.find_struct("mem_cgroup");
     const auto counter = kernel.find_struct("page_counter");
