@@ -34,7 +34,7 @@ for source in "$here"/*.bpf.c "$here"/../stress/*.bpf.c; do
 		-I"$out" -I"$here" -c "$source" -o "$object"
 done
 flags=(-std=gnu11 -O1 -g -Wall -Wextra "-I$here")
-gcc "${flags[@]}" -o "$out/conformance" "$here"/{main,lib,oom,kill,psi,memcg,verifier}.c -lbpf
+gcc "${flags[@]}" -o "$out/conformance" "$here"/{main,lib,oom,position,kill,psi,memcg,verifier}.c -lbpf
 if [ -e "$here/../stress/stress.c" ]; then
 	gcc "${flags[@]}" -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
 	gcc "${flags[@]}" -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf

@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 /*
- * An OOM in a cgroup of 40 MiB whose handler tries to kill this task. Then the
+ * An OOM in a cgroup of 10 MiB whose handler tries to kill this task. Then the
  * kernel kills the only process there, if the handler did not.
  */
 static struct oom_test try_to_kill(pid_t victim, enum action action)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->victim = victim;
@@ -32,15 +32,15 @@ static struct oom_test try_to_kill(pid_t victim, enum action action)
 void test_kill_works(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim, other;
 
 	ops_attach(t.obj, "ops_a", cg);
-	victim = hog(cg, 20 * MIB, 0);
+	victim = hog(cg, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_VICTIM;
 	log_mark();
-	other = hog(cg, 25 * MIB, 0);
+	other = hog(cg, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->result, 0);
 	EQ(t.a->freed_after, 1);
@@ -64,15 +64,15 @@ static long long vmstat(const char *key)
 void test_kill_counters(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	long long before = vmstat("oom_kill");
 	pid_t victim;
 
 	ops_attach(t.obj, "ops_a", cg);
-	victim = hog(cg, 20 * MIB, 0);
+	victim = hog(cg, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_VICTIM;
-	hog(cg, 25 * MIB, 0);
+	hog(cg, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(cg_read(cg, "memory.events", "oom_kill"), 1);
 	EQ(cg_read(cg, "memory.events.local", "oom_kill"), 1);
@@ -84,7 +84,7 @@ void test_kill_counters(void)
 void test_kill_group(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *top = limited("top", "60M"), *one, *two;
+	const char *top = limited("top", "15M"), *one, *two;
 	pid_t in_one[3], in_two;
 	int i;
 
@@ -95,10 +95,10 @@ void test_kill_group(void)
 	cg_write(one, "memory.oom.group", "1");
 	ops_attach(t.obj, "ops_a", top);
 	for (i = 0; i < 3; i++)
-		in_one[i] = hog(one, 10 * MIB, 0);
+		in_one[i] = hog(one, 3 * MIB, 0);
 	t.a->victim = in_one[0];
 	t.a->action = KILL_VICTIM;
-	in_two = hog(two, 40 * MIB, 0);
+	in_two = hog(two, 8 * MIB, 0);
 	for (i = 0; i < 3; i++)
 		EQ(wait_signal(in_one[i]), SIGKILL);
 	EQ(cg_read(one, "memory.events", "oom_group_kill"), 1);
@@ -140,7 +140,7 @@ void test_kill_kthread(void)
 void test_kill_gone(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	siginfo_t info;
 	pid_t zombie;
 
@@ -160,7 +160,7 @@ void test_kill_gone(void)
 static long long result_with_score(int score, bool *dead)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim = hog(cg, MIB, score);
 
 	ops_attach(t.obj, "ops_a", cg);
@@ -181,7 +181,7 @@ void test_kill_spared(void)
 
 void test_kill_outside(void)
 {
-	pid_t bystander = hog(limited("y", "40M"), MIB, 0);
+	pid_t bystander = hog(limited("y", "10M"), MIB, 0);
 	struct oom_test t = try_to_kill(bystander, KILL_VICTIM);
 
 	EQ(t.a->result, -EPERM);
@@ -197,7 +197,7 @@ void test_posted_kill_anything(void)
 	result_with_score(-1000, &dead);
 	CHECK(dead);
 	cg_remove("conf/x");
-	bystander = hog(limited("y", "40M"), MIB, 0);
+	bystander = hog(limited("y", "10M"), MIB, 0);
 	try_to_kill(bystander, KILL_AND_DECLINE);
 	EQ(wait_signal(bystander), SIGKILL);
 }
@@ -205,15 +205,15 @@ void test_posted_kill_anything(void)
 void test_kill_dying(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim;
 
 	ops_attach(t.obj, "ops_a", cg);
-	victim = hog(cg, 20 * MIB, 0);
+	victim = hog(cg, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_TWICE;
 	log_mark();
-	hog(cg, 25 * MIB, 0);
+	hog(cg, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->second_result, 0);
 	EQ(t.a->freed_after, 1);
@@ -229,14 +229,14 @@ void test_posted_dying(void)
 	pid_t victim;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
-	leaf = limited("top/leaf", "40M");
+	leaf = limited("top/leaf", "10M");
 	ops_attach(t.obj, "ops_a", leaf);
 	ops_attach(t.obj, "ops_b", top);
-	victim = hog(leaf, 20 * MIB, 0);
+	victim = hog(leaf, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_AND_DECLINE;
 	t.b->action = CLAIM;
-	hog(leaf, 25 * MIB, 0);
+	hog(leaf, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	/* It was not the end of the chain: it had to go through to the kernel. */
 	EXPECT(>=, t.b->calls, 1);
@@ -246,17 +246,17 @@ void test_posted_dying(void)
 void test_kill_sibling_scope(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *top = limited("top", "60M"), *one, *two;
+	const char *top = limited("top", "15M"), *one, *two;
 	pid_t victim, other;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
 	one = cg_make("conf/top/one");
 	two = cg_make("conf/top/two");
 	ops_attach(t.obj, "ops_a", top);
-	victim = hog(one, 30 * MIB, 0);
+	victim = hog(one, 7 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_VICTIM;
-	other = hog(two, 40 * MIB, 0);
+	other = hog(two, 10 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->result, 0);
 	CHECK(alive(other));
@@ -265,14 +265,14 @@ void test_kill_sibling_scope(void)
 void test_victim_test(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim;
 
 	ops_attach(t.obj, "ops_a", cg);
-	victim = hog(cg, 20 * MIB, 0);
+	victim = hog(cg, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_VICTIM;
-	hog(cg, 25 * MIB, 0);
+	hog(cg, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->victim_before, 0);
 	EQ(t.a->victim_after, 1);

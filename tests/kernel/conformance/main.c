@@ -3,7 +3,8 @@
  * Runs the rows, each in a process of its own, and reports in TAP. After each
  * the machine must be as before: no BPF object and no cgroup left.
  *
- * usage: conformance [NAME...]   all, or the rows whose name contains a word
+ * usage: conformance [NAME...]   all, or the rows whose name contains a word;
+ *                                a row that ends the machine: by its name alone
  */
 #define _GNU_SOURCE
 #include "lib.h"
@@ -54,6 +55,8 @@ static bool wanted(const struct row *row, int argc, char **argv)
 	bool as_posted = parameter("as_posted"), ignore = parameter("ignore_cgroup_fd");
 	int i;
 
+	if (row->mode == 'X')
+		return argc == 2 && !strcmp(row->name, argv[1]);
 	if (ignore ? row->mode != 'I' : row->mode == 'I')
 		return false;
 	if (row->mode == (as_posted ? 'C' : 'P'))

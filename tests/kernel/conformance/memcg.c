@@ -43,14 +43,14 @@ static bool near(n64 a, n64 b)
 	return true;
 }
 
-/* A cgroup with a process of 20 MiB in a child. */
+/* A cgroup with a process of 5 MiB in a child. */
 static const char *in_use(void)
 {
 	const char *top = cg_make("conf/top"), *leaf;
 
 	cg_write(top, "cgroup.subtree_control", "+memory +pids");
 	leaf = cg_make("conf/top/leaf");
-	hog(leaf, 20 * MIB, 0);
+	hog(leaf, 5 * MIB, 0);
 	return top;
 }
 
@@ -103,16 +103,16 @@ void test_memcg_page_state(void)
 	const char *cg = in_use();
 
 	CHECK(near(ask("read_anon", cg, 0), cg_read(cg, "memory.stat", "anon")));
-	EXPECT(>=, ask("read_anon", cg, 0), 20 * MIB);
+	EXPECT(>=, ask("read_anon", cg, 0), 5 * MIB);
 	EQ(ask("read_kernel_stack", cg, 0), cg_read(cg, "memory.stat", "kernel_stack"));
 }
 
 void test_memcg_page_state_counts(void)
 {
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	/* memory.stat shows the same number, not bytes. */
-	hog(cg, 20 * MIB, 0);
+	hog(cg, 5 * MIB, 0);
 	EQ(ask("read_activate_file", cg, 0), cg_read(cg, "memory.stat", "workingset_activate_file"));
 	EQ(ask("read_restore_anon", cg, 0), cg_read(cg, "memory.stat", "workingset_restore_anon"));
 }
@@ -131,7 +131,7 @@ void test_memcg_vm_events(void)
 {
 	const char *cg = in_use();
 
-	EXPECT(>=, ask("read_pgfault", cg, 0), 20 * MIB / 4096);
+	EXPECT(>=, ask("read_pgfault", cg, 0), 5 * MIB / 4096);
 	EQ(ask("read_pgfault", cg, 0), cg_read(cg, "memory.stat", "pgfault"));
 }
 
@@ -149,7 +149,7 @@ void test_memcg_memory_events(void)
 	const char *top = cg_make("conf/top"), *leaf;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
-	leaf = limited("top/leaf", "40M");
+	leaf = limited("top/leaf", "10M");
 	cause_oom(leaf);
 	EQ(ask("read_oom_kill", leaf, 0), 1);
 	EQ(ask("read_oom_kill", top, 0), 1);
@@ -167,16 +167,16 @@ void test_memcg_memory_events_bad(void)
 
 void test_memcg_fields(void)
 {
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	cg_write(cg, "memory.min", "1M");
 	cg_write(cg, "memory.low", "2M");
-	cg_write(cg, "memory.high", "30M");
+	cg_write(cg, "memory.high", "8M");
 	cg_write(cg, "memory.oom.group", "1");
-	EQ(ask("read_max", cg, 0), 40 * MIB);
+	EQ(ask("read_max", cg, 0), 10 * MIB);
 	EQ(ask("read_min", cg, 0), MIB);
 	EQ(ask("read_low", cg, 0), 2 * MIB);
-	EQ(ask("read_high", cg, 0), 30 * MIB);
+	EQ(ask("read_high", cg, 0), 8 * MIB);
 	EQ(ask("read_swap_max", cg, 0), 0);
 	EQ(ask("read_oom_group", cg, 0), 1);
 }

@@ -18,7 +18,45 @@ extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *p) __ksym;
 
 struct oom_seen a, b, c, d;
+struct oom_path path;
 n64 sequence;
+
+#define GFP_FS (1ULL << ___GFP_FS_BIT)
+
+static n64 current_task(void)
+{
+	return (u32)bpf_get_current_pid_tgid();
+}
+
+/* ---- on the way to a handler ---- */
+
+extern const void oom_notify_list __ksym;
+
+SEC("?fentry/blocking_notifier_call_chain")
+int BPF_PROG(notifiers, void *list)
+{
+	if (list == &oom_notify_list)
+		__sync_fetch_and_add(&path.notifications, 1);
+	return 0;
+}
+
+SEC("?fentry/out_of_memory")
+int BPF_PROG(entries, struct oom_control *oc)
+{
+	if (!oc->memcg && !(oc->gfp_mask & GFP_FS))
+		__sync_fetch_and_add(&path.entered_without_fs, 1);
+	return 0;
+}
+
+SEC("?tp_btf/mark_victim")
+int BPF_PROG(victims, struct task_struct *task)
+{
+	if (task->pid == path.task)
+		__sync_fetch_and_add(&path.victims, 1);
+	return 0;
+}
+
+/* ---- the handlers ---- */
 
 struct spin {
 	volatile n64 *go_on;
@@ -57,6 +95,12 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	struct task_struct *task;
 	n64 action = s->action;
 
+	if (!s->calls)
+		path.notifications_first = path.notifications;
+	if (!memcg && !(oc->gfp_mask & GFP_FS))
+		__sync_fetch_and_add(&path.handled_without_fs, 1);
+	if (current_task() == path.task)
+		__sync_fetch_and_add(&path.handled, 1);
 	s->ctx_id = octx->cgroup_id;
 	s->memcg_id = memcg ? memcg->css.cgroup->kn->id : 0;
 	s->order = oc->order;

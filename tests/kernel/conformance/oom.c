@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Section 1: OOM handlers, the chain, attach, offline, the report. */
+/* Section 1: OOM handlers, the chain, attach, offline, the report. position.c has where the hook sits. */
 #define _GNU_SOURCE
 #include "tests.h"
 
@@ -41,10 +41,10 @@ const char *limited(const char *name, const char *max)
 	return cg;
 }
 
-/* An OOM in cg, whose limit is 40 MiB: who causes it is the kernel's choice. */
+/* An OOM in cg, whose limit is 10 MiB: who causes it is the kernel's choice. */
 void cause_oom(const char *cg)
 {
-	pid_t pid = hog(cg, 60 * MIB, 0);
+	pid_t pid = hog(cg, 15 * MIB, 0);
 
 	EQ(wait_signal(pid), SIGKILL);
 }
@@ -118,7 +118,7 @@ void test_oom_rest_optional(void)
 {
 	struct oom_test t = oom_load("ops_plain");
 	volatile n64 *calls = obj_var(t.obj, "plain_calls");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_plain", cg);
 	cause_oom(cg);
@@ -128,7 +128,7 @@ void test_oom_rest_optional(void)
 void test_oom_name_default(void)
 {
 	struct oom_test t = oom_load("ops_plain");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_plain", cg);
 	cause_oom(cg);
@@ -138,7 +138,7 @@ void test_oom_name_default(void)
 void test_oom_name_limits(void)
 {
 	struct oom_test t = oom_load("ops_name_63 ops_name_64 ops_name_two_lines");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	EQ(ops_prepare(t.obj, "ops_name_64"), -EINVAL);
 	EQ(ops_prepare(t.obj, "ops_name_two_lines"), -EINVAL);
@@ -150,7 +150,7 @@ void test_oom_name_limits(void)
 void test_oom_ctx(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_a", cg);
 	ops_attach(t.obj, "ops_b", NULL);
@@ -168,75 +168,16 @@ void test_oom_not_sleepable(void)
 void test_oom_control_fields(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_a", cg);
 	cause_oom(cg);
 	EQ(t.a->memcg_id, cg_id(cg));
 	EQ(t.a->order, 0);
 	EQ(t.a->gfp_mask & 0xc0, 0xc0); /* __GFP_IO, __GFP_FS */
-	EQ(t.a->totalpages, 40 * MIB / 4096);
+	EQ(t.a->totalpages, 10 * MIB / 4096);
 	EQ(t.a->constraint, 3); /* CONSTRAINT_MEMCG */
 	CHECK(!strcmp((char *)t.a->name, "policy_a"));
-}
-
-/* ---- where the hook sits ---- */
-
-static void set_sysctl(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
-		FAIL("write %s to %s: %s", value, path, strerror(errno));
-	close(fd);
-}
-
-#define ALLOCATING_TASK "/proc/sys/vm/oom_kill_allocating_task"
-
-/* More than the machine has. */
-static void cause_global_oom(void)
-{
-	size_t bytes = (size_t)sysconf(_SC_PHYS_PAGES) * 4096;
-	pid_t pid = hog(cg_make("conf/hog"), bytes, 1000);
-
-	EQ(wait_signal(pid), SIGKILL);
-}
-
-void test_oom_global(void)
-{
-	struct oom_test t = oom_load("ops_a ops_b");
-
-	ops_attach(t.obj, "ops_a", NULL);
-	ops_attach(t.obj, "ops_b", "");
-	t.a->memcg_id = 1;
-	cause_global_oom();
-	EXPECT(>=, t.a->calls, 1);
-	EQ(t.a->memcg_id, 0);
-	EQ(t.a->constraint, 0);
-	EQ(t.b->calls, 0);
-}
-
-void test_oom_kill_allocating_task(void)
-{
-	struct oom_test t = oom_load("ops_a");
-
-	ops_attach(t.obj, "ops_a", NULL);
-	set_sysctl(ALLOCATING_TASK, "1");
-	cause_global_oom();
-	set_sysctl(ALLOCATING_TASK, "0");
-	EQ(t.a->calls, 0);
-}
-
-void test_oom_allocating_task_memcg(void)
-{
-	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
-
-	ops_attach(t.obj, "ops_a", NULL);
-	set_sysctl(ALLOCATING_TASK, "1");
-	cause_oom(cg);
-	set_sysctl(ALLOCATING_TASK, "0");
-	EXPECT(>=, t.a->calls, 1);
 }
 
 /* ---- the chain ---- */
@@ -248,13 +189,13 @@ void test_chain_order(void)
 	pid_t pid;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
-	leaf = limited("top/leaf", "40M");
+	leaf = limited("top/leaf", "10M");
 	ops_attach(t.obj, "ops_a", leaf);
 	ops_attach(t.obj, "ops_b", top);
 	ops_attach(t.obj, "ops_c", "");
 	ops_attach(t.obj, "ops_d", NULL);
 	/* The first OOM, however many there are. */
-	pid = hog(leaf, 60 * MIB, 0);
+	pid = hog(leaf, 15 * MIB, 0);
 	EQ(wait_signal(pid), SIGKILL);
 	EQ(t.a->calls, t.b->calls);
 	EQ(t.a->calls, t.c->calls);
@@ -269,7 +210,7 @@ void test_chain_order(void)
 void test_chain_from_oom_memcg(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *top = limited("top", "40M"), *leaf;
+	const char *top = limited("top", "10M"), *leaf;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
 	leaf = cg_make("conf/top/leaf");
@@ -288,10 +229,10 @@ static struct oom_test chain_of_two(enum action action, const char **leaf, pid_t
 	const char *top = cg_make("conf/top");
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
-	*leaf = limited("top/leaf", "40M");
+	*leaf = limited("top/leaf", "10M");
 	ops_attach(t.obj, "ops_a", *leaf);
 	ops_attach(t.obj, "ops_b", top);
-	*victim = hog(*leaf, 20 * MIB, 0);
+	*victim = hog(*leaf, 5 * MIB, 0);
 	t.a->victim = t.b->victim = *victim;
 	t.a->action = action;
 	return t;
@@ -303,7 +244,7 @@ void test_chain_stops(void)
 	pid_t victim, other;
 	struct oom_test t = chain_of_two(KILL_VICTIM, &leaf, &victim);
 
-	other = hog(leaf, 25 * MIB, 0);
+	other = hog(leaf, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EXPECT(>=, t.a->calls, 1);
 	EQ(t.b->calls, 0);
@@ -318,7 +259,7 @@ void test_chain_claim(void)
 	struct oom_test t = chain_of_two(CLAIM, &leaf, &victim);
 
 	t.b->action = KILL_VICTIM;
-	other = hog(leaf, 25 * MIB, 0);
+	other = hog(leaf, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EXPECT(>=, t.a->calls, 1);
 	EQ(t.b->calls, t.a->calls);
@@ -331,7 +272,7 @@ void test_chain_zero(void)
 	pid_t victim;
 	struct oom_test t = chain_of_two(KILL_AND_DECLINE, &leaf, &victim);
 
-	hog(leaf, 25 * MIB, 0);
+	hog(leaf, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->freed_after, 1);
 	EQ(t.b->calls, t.a->calls);
@@ -343,7 +284,7 @@ void test_chain_reset(void)
 	pid_t victim;
 	struct oom_test t = chain_of_two(KILL_AND_DECLINE, &leaf, &victim);
 
-	hog(leaf, 25 * MIB, 0);
+	hog(leaf, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->freed_before, 0);
 	EQ(t.b->freed_before, 0);
@@ -354,14 +295,14 @@ void test_chain_reset(void)
 void test_chain_system_memcg(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim, other;
 
 	ops_attach(t.obj, "ops_a", NULL);
-	victim = hog(cg, 20 * MIB, 0);
+	victim = hog(cg, 5 * MIB, 0);
 	t.a->victim = victim;
 	t.a->action = KILL_VICTIM;
-	other = hog(cg, 25 * MIB, 0);
+	other = hog(cg, 6 * MIB, 0);
 	EQ(wait_signal(victim), SIGKILL);
 	CHECK(alive(other));
 	EQ(t.a->memcg_id, cg_id(cg));
@@ -370,7 +311,7 @@ void test_chain_system_memcg(void)
 
 void test_chain_kernel(void)
 {
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	log_mark();
 	cause_oom(cg);
@@ -383,7 +324,7 @@ void test_chain_kernel(void)
 void test_attach_busy(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_a", cg);
 	ops_attach(t.obj, "ops_a", NULL);
@@ -399,7 +340,7 @@ void test_attach_busy(void)
 void test_attach_same_map(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *one = limited("one", "40M"), *two = limited("two", "40M");
+	const char *one = limited("one", "10M"), *two = limited("two", "10M");
 	int link;
 
 	link = ops_attach(t.obj, "ops_a", one);
@@ -420,7 +361,7 @@ void test_attach_same_map(void)
 void test_attach_again(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_close(ops_attach(t.obj, "ops_a", cg));
 	ops_close(ops_attach(t.obj, "ops_a", NULL));
@@ -452,7 +393,7 @@ void test_attach_legacy(void)
 void test_attach_bad_fd(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int fd;
 
 	EQ(ops_prepare(t.obj, "ops_a"), 0);
@@ -479,7 +420,7 @@ void test_attach_bad_fd(void)
 void test_attach_no_controller(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *top = limited("top", "40M"), *child = cg_make("conf/top/child");
+	const char *top = limited("top", "10M"), *child = cg_make("conf/top/child");
 
 	EQ(ops_prepare(t.obj, "ops_a"), 0);
 	EQ(ops_link(t.obj, "ops_a", cg_open(child)), -EOPNOTSUPP);
@@ -491,7 +432,7 @@ void test_attach_no_controller(void)
 void test_attach_removed(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int fd = cg_open(cg);
 
 	EQ(ops_prepare(t.obj, "ops_a"), 0);
@@ -533,7 +474,7 @@ static uint64_t fdinfo_cgroup_id(int link)
 void test_attach_info(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int link = ops_attach(t.obj, "ops_a", cg), system = ops_attach(t.obj, "ops_a", NULL);
 
 	EQ(info_cgroup_id(link), cg_id(cg));
@@ -545,7 +486,7 @@ void test_attach_info(void)
 void test_ignore_cgroup_fd(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M"), *other = limited("other", "40M");
+	const char *cg = limited("x", "10M"), *other = limited("other", "10M");
 	int link = ops_attach(t.obj, "ops_a", cg);
 
 	EQ(info_cgroup_id(link), 0);
@@ -567,7 +508,7 @@ static int links(void)
 void test_attach_failed_leaves_nothing(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int before, link, fd;
 
 	ops_attach(t.obj, "ops_a", cg);
@@ -585,7 +526,7 @@ void test_attach_failed_leaves_nothing(void)
 void test_detach_default(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int link = ops_attach(t.obj, "ops_a", cg);
 
 	ops_close(link);
@@ -621,7 +562,7 @@ static void attach_and_die(struct oom_test *t, const char *cg, const char *pin)
 void test_attach_dies_with_process(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	uint64_t end;
 	int fd, link;
 
@@ -637,7 +578,7 @@ void test_attach_dies_with_process(void)
 void test_attach_pinned(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M"), *pin = "/sys/fs/bpf/conformance";
+	const char *cg = limited("x", "10M"), *pin = "/sys/fs/bpf/conformance";
 
 	attach_and_die(&t, cg, pin);
 	cause_oom(cg);
@@ -650,7 +591,7 @@ void test_attach_pinned(void)
 void test_offline_callback(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	uint64_t id = cg_id(cg);
 	int link = ops_attach(t.obj, "ops_a", cg);
 
@@ -665,19 +606,19 @@ void test_offline_callback(void)
 void test_offline_none(void)
 {
 	struct oom_test t = oom_load("ops_plain");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	int link = ops_attach(t.obj, "ops_plain", cg);
 
 	cg_remove(cg);
 	/* Another cgroup goes the same way after it: then it is done. */
-	cg_remove(limited("y", "40M"));
+	cg_remove(limited("y", "10M"));
 	ops_close(link);
 }
 
 void test_offline_link_stays(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	uint64_t id = cg_id(cg);
 	struct pollfd p = { .events = POLLIN };
 
@@ -691,7 +632,7 @@ void test_offline_link_stays(void)
 void test_offline_no_reference(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	uint64_t end;
 
 	ops_attach(t.obj, "ops_a", cg);
@@ -705,7 +646,7 @@ void test_offline_no_reference(void)
 void test_offline_system(void)
 {
 	struct oom_test t = oom_load("ops_a ops_b");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	ops_attach(t.obj, "ops_a", NULL);
 	ops_attach(t.obj, "ops_b", cg);
@@ -721,7 +662,7 @@ void test_offline_controller(void)
 	int link;
 
 	cg_write(top, "cgroup.subtree_control", "+memory");
-	child = limited("top/child", "40M");
+	child = limited("top/child", "10M");
 	link = ops_attach(t.obj, "ops_a", child);
 	cg_write(top, "cgroup.subtree_control", "-memory");
 	CHECK(wait_for(&t.a->offline_calls, 1, 10000));
@@ -738,7 +679,7 @@ void test_offline_controller(void)
 void test_report_policy(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t other;
 	int i;
 
@@ -746,8 +687,8 @@ void test_report_policy(void)
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->action = KILL_VICTIM;
 	for (i = 0; i < 200 && !log_count("oom_policy=policy_a"); i++) {
-		t.a->victim = hog(cg, 20 * MIB, 0);
-		other = hog(cg, 25 * MIB, 0);
+		t.a->victim = hog(cg, 5 * MIB, 0);
+		other = hog(cg, 6 * MIB, 0);
 		EQ(wait_signal(t.a->victim), SIGKILL);
 		kill_and_reap(other);
 	}
@@ -759,7 +700,7 @@ void test_report_policy(void)
 void test_report_default(void)
 {
 	struct oom_test t = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	log_mark();
 	CHECK(oom_until(cg, "oom_policy=default"));

@@ -94,7 +94,7 @@ void test_declare_memcg(void)
 {
 	struct psi_test t = psi_load("psi_p");
 	struct oom_test o = oom_load("ops_a");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	pid_t victim = hog(cg, MIB, 0);
 
 	ops_attach(o.obj, "ops_a", cg);
@@ -137,13 +137,13 @@ void test_declare_none(void)
 {
 	struct psi_test t = psi_load("psi_p");
 
-	EQ(declare(&t, limited("x", "40M"), 0, 0, false), 0);
+	EQ(declare(&t, limited("x", "10M"), 0, 0, false), 0);
 }
 
 void test_declare_bad_order(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	EQ(declare(&t, cg, -1, 0, false), -EINVAL);
 	EQ(declare(&t, cg, -2, 0, false), -EINVAL);
@@ -154,7 +154,7 @@ void test_declare_bad_order(void)
 void test_declare_bad_flags(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 
 	EQ(declare(&t, cg, 0, 2, false), -EINVAL);
 	EQ(declare(&t, cg, 0, 1ULL << 63, false), -EINVAL);
@@ -165,11 +165,11 @@ void test_declare_bad_flags(void)
 static struct oom_test hold_oom_lock(void)
 {
 	struct oom_test o = oom_load("ops_a");
-	const char *cg = limited("holder", "10M");
+	const char *cg = limited("holder", "4M");
 
 	ops_attach(o.obj, "ops_a", cg);
 	o.a->action = SPIN;
-	hog_start(cg, 20 * MIB, 0);
+	hog_start(cg, 5 * MIB, 0);
 	if (!wait_for(&o.a->calls, 1, 20000))
 		FAIL("cause an OOM: the handler was not called");
 	return o;
@@ -178,7 +178,7 @@ static struct oom_test hold_oom_lock(void)
 void test_declare_busy(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	struct oom_test o = hold_oom_lock();
 
 	EQ(declare(&t, cg, 0, 0, false), -EBUSY);
@@ -221,7 +221,7 @@ static pid_t declare_and_wait(struct psi_test *t, const char *cg)
 void test_declare_wait(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	struct oom_test o = hold_oom_lock();
 	int status;
 	pid_t pid;
@@ -238,7 +238,7 @@ void test_declare_wait(void)
 void test_declare_interrupted(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	struct oom_test o = hold_oom_lock();
 	pid_t pid = declare_and_wait(&t, cg);
 
@@ -266,20 +266,20 @@ void test_declare_constraint(void)
 {
 	struct psi_test t = psi_load("psi_p");
 
-	CHECK(declare_until(&t, limited("x", "40M"), false, "oom-kill:constraint=CONSTRAINT_BPF,"));
+	CHECK(declare_until(&t, limited("x", "10M"), false, "oom-kill:constraint=CONSTRAINT_BPF,"));
 }
 
 void test_declare_text(void)
 {
 	struct psi_test t = psi_load("psi_p");
 
-	CHECK(declare_until(&t, limited("x", "40M"), true, "oom-kill:constraint=the constraint,"));
+	CHECK(declare_until(&t, limited("x", "10M"), true, "oom-kill:constraint=the constraint,"));
 }
 
 void test_declare_text_unsafe(void)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
+	const char *cg = limited("x", "10M");
 	char *text = obj_var(t.obj, "constraint_text");
 	char longest[100] = "constraint=";
 
@@ -295,8 +295,8 @@ void test_declare_text_unsafe(void)
 static bool small_dies(struct oom_test *o)
 {
 	struct psi_test t = psi_load("psi_p");
-	const char *cg = limited("x", "40M");
-	pid_t large = hog(cg, 15 * MIB, 0), small = hog(cg, MIB, 900);
+	const char *cg = limited("x", "10M");
+	pid_t large = hog(cg, 4 * MIB, 0), small = hog(cg, MIB, 900);
 	bool small_dead;
 
 	ops_attach(o->obj, "ops_a", cg);
@@ -313,7 +313,7 @@ void test_declare_totalpages(void)
 	struct oom_test o = oom_load("ops_a");
 
 	CHECK(small_dies(&o));
-	EQ(o.a->totalpages, 40 * MIB / 4096);
+	EQ(o.a->totalpages, 10 * MIB / 4096);
 }
 
 void test_posted_totalpages(void)

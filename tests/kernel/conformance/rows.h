@@ -2,7 +2,9 @@
 /*
  * The rows of the interface (abi.md) and, in the same list, the tests: a row
  * that has no test_<name>() does not link. P rows are run as posted only,
- * B rows in both modes, C rows (correct) only by default.
+ * B rows in both modes, C rows (correct) only by default, I rows in a kernel
+ * that ignores the cgroup of a link. X rows end the machine and are run by
+ * name, each in one of its own.
  */
 
 SECTION("1 OOM: struct bpf_oom_ops")
@@ -17,6 +19,13 @@ ROW(B, oom_control_fields, "memcg, order, gfp_mask, totalpages, constraint are t
 
 SECTION("1 where the hook sits")
 ROW(B, oom_global, "a global OOM comes with memcg NULL, to the system instance only, not to the root cgroup's")
+ROW(B, oom_notifiers, "the OOM notifiers are called before, for a global OOM only")
+ROW(B, oom_dying_task, "a global OOM in a task with a pending SIGKILL makes it a victim, no handler is asked")
+ROW(B, oom_dying_task_memcg, "a memcg OOM in a thread that ends comes to no handler")
+ROW(B, oom_without_fs, "a global OOM without __GFP_FS comes to no handler")
+ROW(X, oom_panic_global, "panic_on_oom=1 consumes a global OOM first")
+ROW(X, oom_panic_memcg, "panic_on_oom=2 consumes a memcg OOM first")
+ROW(B, oom_panic_spares_memcg, "panic_on_oom=1 does not consume a memcg OOM")
 ROW(B, oom_kill_allocating_task, "oom_kill_allocating_task consumes a global OOM first")
 ROW(B, oom_allocating_task_memcg, "oom_kill_allocating_task does not consume a memcg OOM")
 
@@ -131,7 +140,7 @@ ROW(B, verifier_oom_control, "oc->memcg only after a NULL test; oc is read-only;
 ROW(B, verifier_kill, "kill: sleepable, outside RCU, trusted task, constant message, struct_ops only")
 ROW(B, verifier_declare, "bpf_out_of_memory: bpf_psi_ops only, else -EACCES; sleepable; text writable")
 ROW(B, verifier_trigger, "bpf_psi_create_trigger: bpf_psi_ops only, sleepable")
-ROW(B, verifier_memcg, "memcg references: acquired, put, not leaked; flush sleeps")
+ROW(B, verifier_memcg, "memcg references: acquired, put, not leaked; css only of a cgroup or a walk; flush sleeps")
 ROW(B, verifier_user_memory, "no access to user memory under oom_lock")
 ROW(B, verifier_policy, "a whole policy with nested walks loads")
 

@@ -38,6 +38,19 @@ struct oom_seen {
 	char name[64];
 };
 
+/* What OOMs met on their way to a handler. */
+struct oom_path {
+	/* in */
+	n64 task;			/* a thread id */
+	/* out */
+	n64 notifications;		/* calls of the OOM notifiers */
+	n64 notifications_first;	/* of which before a handler's first call */
+	n64 entered_without_fs;		/* global OOMs without __GFP_FS */
+	n64 handled_without_fs;		/* of which came to a handler */
+	n64 victims;			/* how often that task was marked as a victim */
+	n64 handled;			/* handler calls in that task */
+};
+
 /* Arguments of bpf_psi_create_trigger(). */
 struct trigger_args {
 	n64 on;

@@ -23,7 +23,7 @@ struct psi_test psi_load(const char *maps);
 
 /* A cgroup conf/<name> with this memory.max and without swap. */
 const char *limited(const char *name, const char *max);
-/* A process takes more than the 40 MiB of a cgroup and is killed. */
+/* A process takes more than the 10 MiB of a cgroup and is killed. */
 void cause_oom(const char *cg);
 /* The same until the log, marked before, has this text. */
 bool oom_until(const char *cg, const char *text);

@@ -199,6 +199,22 @@ OOM(no_parent, "struct_ops.s",
 	}
 	return 0;
 )
+SEC("?syscall")
+int no_css_of_controller(void *ctx)
+{
+	struct cgroup *cgrp = bpf_cgroup_from_id(1);
+	struct mem_cgroup *memcg;
+
+	if (!cgrp)
+		return 0;
+	bpf_rcu_read_lock();
+	memcg = bpf_get_mem_cgroup(cgrp->subsys[1]);
+	if (memcg)
+		bpf_put_mem_cgroup(memcg);
+	bpf_rcu_read_unlock();
+	bpf_cgroup_release(cgrp);
+	return 0;
+}
 
 /* ---- a whole policy: walk, choose, look at the tasks, kill ---- */
 

@@ -87,6 +87,7 @@ void test_verifier_memcg(void)
 	refused("no_flush_not_sleepable", -EACCES, "program must be sleepable to call sleepable kfunc");
 	accepted("yes_usage_not_sleepable");
 	refused("no_parent", 0, "must be");
+	refused("no_css_of_controller", 0, "must be");
 }
 
 void test_verifier_user_memory(void)
