@@ -125,6 +125,8 @@ void test_oom_dying_task(void)
 	/* Beyond the limit of a queue the send would fail at last, which is all right. */
 	snprintf(text, sizeof(text), "%zu", bytes);
 	set_file("/proc/sys/kernel/msgmax", text);
+	/* Others may want a page before the message is freed: not at our expense. */
+	hog(cg_make("conf/spare"), 32 * MIB, 1000);
 	before = free_memory();
 	pid = fork();
 	if (!pid)

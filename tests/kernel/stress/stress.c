@@ -114,7 +114,7 @@ static void press(struct bpf_object *obj, volatile uint64_t *many, volatile uint
 		if (rand() % 2)
 			bpf_link_detach(link);
 		close(link);
-		/* Hundreds of triggers come and go no faster than this leaves the storm its share. */
+		/* Making hundreds of triggers takes seconds: leave some to the storm. */
 		poll(NULL, 0, 2000);
 	}
 }
