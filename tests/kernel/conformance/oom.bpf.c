@@ -23,11 +23,6 @@ n64 sequence;
 
 #define GFP_FS (1ULL << ___GFP_FS_BIT)
 
-static n64 current_task(void)
-{
-	return (u32)bpf_get_current_pid_tgid();
-}
-
 /* ---- on the way to a handler ---- */
 
 extern const void oom_notify_list __ksym;
@@ -99,7 +94,7 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 		path.notifications_first = path.notifications;
 	if (!memcg && !(oc->gfp_mask & GFP_FS))
 		__sync_fetch_and_add(&path.handled_without_fs, 1);
-	if (current_task() == path.task)
+	if ((u32)bpf_get_current_pid_tgid() == path.task)
 		__sync_fetch_and_add(&path.handled, 1);
 	s->ctx_id = octx->cgroup_id;
 	s->memcg_id = memcg ? memcg->css.cgroup->kn->id : 0;

@@ -43,24 +43,21 @@ static void cause_global_oom(void)
 	EQ(wait_signal(pid), SIGKILL);
 }
 
-/* A handler system-wide that declines, and these programs beside it. */
-static struct oom_test observed(const char *programs, volatile struct oom_path **path)
+static volatile struct oom_path *path;
+
+/* A handler system-wide that declines, and beside it this program, which fills in path. */
+static struct oom_test observed(const char *program)
 {
 	struct oom_test t = { .obj = obj_open("oom.bpf.o") };
-	char copy[128], *name, *rest;
 
 	use_ops(t.obj, "ops_a");
-	snprintf(copy, sizeof(copy), "%s", programs);
-	for (name = strtok_r(copy, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
-		use_program(t.obj, name);
+	use_program(t.obj, program);
 	obj_load(t.obj);
-	snprintf(copy, sizeof(copy), "%s", programs);
-	for (name = strtok_r(copy, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
-		if (!bpf_program__attach(bpf_object__find_program_by_name(t.obj, name)))
-			FAIL("attach program %s: %s", name, strerror(errno));
+	if (!bpf_program__attach(bpf_object__find_program_by_name(t.obj, program)))
+		FAIL("attach program %s: %s", program, strerror(errno));
 	ops_attach(t.obj, "ops_a", NULL);
 	t.a = obj_var(t.obj, "a");
-	*path = obj_var(t.obj, "path");
+	path = obj_var(t.obj, "path");
 	return t;
 }
 
@@ -82,8 +79,7 @@ void test_oom_global(void)
 
 void test_oom_notifiers(void)
 {
-	volatile struct oom_path *path;
-	struct oom_test t = observed("notifiers", &path);
+	struct oom_test t = observed("notifiers");
 
 	cause_oom(limited("x", "10M"));
 	EXPECT(>=, t.a->calls, 1);
@@ -116,12 +112,11 @@ static void send_huge_message(size_t bytes)
 
 void test_oom_dying_task(void)
 {
-	volatile struct oom_path *path;
-	struct oom_test t = observed("victims", &path);
 	size_t before, bytes = machine_memory();
 	char text[32];
 	pid_t pid;
 
+	observed("victims");
 	/* Beyond the limit of a queue the send would fail at last, which is all right. */
 	snprintf(text, sizeof(text), "%zu", bytes);
 	set_file("/proc/sys/kernel/msgmax", text);
@@ -140,7 +135,6 @@ void test_oom_dying_task(void)
 	EQ(wait_signal(pid), SIGKILL);
 	EQ(path->victims, 1);
 	EQ(path->handled, 0);
-	(void)t;
 }
 
 /* It ends when the pipe does, and the kernel then writes to its thread id. */
@@ -257,15 +251,14 @@ static pid_t fill_zram(size_t bytes)
 
 void test_oom_without_fs(void)
 {
-	volatile struct oom_path *path;
-	struct oom_test t = observed("entries", &path);
 	size_t bytes = machine_memory();
 	pid_t filler, writer;
 	char text[32];
 	bool came;
 
+	observed("entries");
 	/* Together too much, but not after the first has gone. */
-	snprintf(text, sizeof(text), "%zu", bytes / 2 & ~(MIB - 1));
+	snprintf(text, sizeof(text), "%zu", (bytes / 2) & ~(MIB - 1));
 	set_file(ZRAM "disksize", text);
 	filler = hog(cg_make("conf/filler"), bytes / 3 * 2, 1000);
 	CHECK(alive(filler));
@@ -276,7 +269,6 @@ void test_oom_without_fs(void)
 	set_file(ZRAM "reset", "1");
 	CHECK(came);
 	EQ(path->handled_without_fs, 0);
-	(void)t;
 }
 
 /* ---- sysctls ---- */

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define STORMS 4
-/* After so many seconds more than wanted there will be no more OOMs. */
+/* Gives up so many seconds after those wanted. */
 #define PATIENCE 600
 #define ROOT "/sys/fs/cgroup/stress"
 
