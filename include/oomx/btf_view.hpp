@@ -15,9 +15,11 @@
 
 namespace oomx {
 
-/// A struct of a kernel, as its BTF describes it. Valid while its btf_view lives.
+/// A struct of a kernel, as its BTF describes it. Valid while its btf_view lives. Thread-safe but
+/// for assignment.
 class btf_struct {
 public:
+    /// The type with that number, which is a struct of `types`.
     btf_struct(const btf* types, std::uint32_t id)
         : types_{types}, type_{btf__type_by_id(types, id)}, id_{id} {}
 
@@ -36,6 +38,7 @@ public:
         return btf_member_bit_offset(type_, *index) / 8;
     }
 
+    /// Whether it has a member of that name itself, not in a struct inside it.
     [[nodiscard]] bool has(std::string_view member) const { return index_of(member).has_value(); }
 
     /// How many members are before it.
@@ -102,6 +105,7 @@ struct btf_function {
 };
 
 /// The types of a kernel: what it has is decided by these, never by its version.
+/// Thread-safe but for moves; the running kernel's are read into memory, and no descriptor stays.
 class btf_view {
 public:
     /// Those of the running kernel. Error: unsupported where it carries none.
@@ -118,6 +122,7 @@ public:
     /// Takes over types that were built or parsed elsewhere, as tests do.
     [[nodiscard]] static btf_view adopt(btf* types) { return btf_view{types}; }
 
+    /// Nothing if it has no struct of that name, or only a declaration.
     [[nodiscard]] std::optional<btf_struct> find_struct(const std::string& name) const {
         const auto id = find(name, BTF_KIND_STRUCT);
         return id ? std::optional{btf_struct{types_.get(), *id}} : std::nullopt;
@@ -136,6 +141,7 @@ public:
         return find(name, BTF_KIND_TYPEDEF).has_value();
     }
 
+    /// libbpf's handle, still owned here.
     [[nodiscard]] const btf* native_handle() const { return types_.get(); }
 
 private:

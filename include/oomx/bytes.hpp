@@ -13,15 +13,19 @@ namespace oomx {
 
 /// An amount of memory.
 ///
-/// A type of its own, so that no page count, kilobyte count or plain number passes for one.
+/// A type of its own, so that no page count, kilobyte count or plain number passes for one. A plain
+/// value: safe to use from any thread that has its own copy.
 class bytes {
 public:
     constexpr bytes() = default;
+    /// That many bytes, not kilobytes or pages.
     constexpr explicit bytes(std::uint64_t count) : count_{count} {}
 
+    /// As a plain number of bytes, for arithmetic and interfaces that know no units.
     [[nodiscard]] constexpr std::uint64_t count() const { return count_; }
 
     friend constexpr auto operator<=>(bytes, bytes) = default;
+    /// The sum, modulo 2^64.
     friend constexpr bytes operator+(bytes a, bytes b) { return bytes{a.count_ + b.count_}; }
 
 private:
@@ -31,8 +35,13 @@ private:
 /// `64_MiB`: using namespace oomx::literals.
 inline namespace literals {
 
+/// 1024 bytes each.
 consteval bytes operator""_KiB(unsigned long long n) { return bytes{n << 10}; }
+
+/// 1024 KiB each.
 consteval bytes operator""_MiB(unsigned long long n) { return bytes{n << 20}; }
+
+/// 1024 MiB each.
 consteval bytes operator""_GiB(unsigned long long n) { return bytes{n << 30}; }
 
 } // namespace literals

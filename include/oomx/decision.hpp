@@ -20,7 +20,7 @@
 
 namespace oomx {
 
-/// How an OOM event ended.
+/// How an OOM event ended. A policy newer than this library may give other values.
 enum class outcome : std::uint32_t {
     declined = OOMX_RESULT_DECLINED,       ///< the policy chose not to act
     no_victim = OOMX_RESULT_NO_VICTIM,     ///< nobody was eligible
@@ -31,7 +31,7 @@ enum class outcome : std::uint32_t {
     cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
 };
 
-/// What a policy and its rails thought of one cgroup.
+/// What a policy and its rails thought of one cgroup; describe() has it in words.
 enum class verdict : std::uint32_t {
     candidate = OOMX_VERDICT_CANDIDATE,
     chosen = OOMX_VERDICT_CHOSEN,
@@ -46,38 +46,54 @@ enum class verdict : std::uint32_t {
 
 /// One cgroup a decision names.
 struct ranked_cgroup {
-    cgroup_id id{};
-    bytes size; ///< what it was ranked by
-    std::uint32_t processes = 0;
-    oomx::verdict verdict{};
+    cgroup_id id{};              ///< which; it may have been removed since
+    bytes size;                  ///< what it was ranked by
+    std::uint32_t processes = 0; ///< how many it held, as far as they were counted
+    oomx::verdict verdict{};     ///< why it was chosen or not
 };
 
-/// What one policy did at one OOM event, and why.
+/// What one policy did at one OOM event, and why. A plain value: it holds a copy of the record.
+/// Thread-safe but for assignment.
 class decision {
 public:
+    /// Takes a record whose version and counts were checked, as decode() does.
     explicit decision(const oomx_decision& record) : record_{record} {}
 
+    /// The name of the policy that decided. Valid while this decision lives.
     [[nodiscard]] std::string_view policy() const { return {record_.policy, policy_length()}; }
+
+    /// How it ended; a value this library does not name comes from a newer policy.
     [[nodiscard]] oomx::outcome outcome() const { return oomx::outcome{record_.result}; }
 
     /// The cgroup that was out of memory; no_cgroup for the whole system.
     [[nodiscard]] cgroup_id scope() const { return cgroup_id{record_.scope}; }
+
+    /// What it used when the policy was called; 0 for the whole system.
     [[nodiscard]] bytes scope_usage() const { return bytes{record_.scope_usage}; }
 
     /// Where the deciding instance is attached; no_cgroup for system-wide, unknown_cgroup on
     /// kernels with v3 of the series.
     [[nodiscard]] cgroup_id attached_to() const { return cgroup_id{record_.attached_to}; }
 
-    /// no_cgroup if there is none.
+    /// Who was chosen, killed or not; no_cgroup if there is none.
     [[nodiscard]] cgroup_id victim() const { return cgroup_id{record_.victim}; }
+
+    /// What the victim was ranked by.
     [[nodiscard]] bytes victim_size() const { return bytes{record_.victim_size}; }
 
+    /// How many leaf cgroups were looked at.
     [[nodiscard]] std::uint32_t considered() const { return record_.considered; }
+
+    /// How many of them the rails would have let die.
     [[nodiscard]] std::uint32_t eligible() const { return record_.eligible; }
+
+    /// How many processes were killed.
     [[nodiscard]] std::uint32_t killed() const { return record_.killed; }
 
-    /// How many kills the kernel refused, and the errno of the last one.
+    /// How many processes the kernel would not kill.
     [[nodiscard]] std::uint32_t refused() const { return record_.refused; }
+
+    /// The errno of the last refusal, 0 if there was none.
     [[nodiscard]] int refusal() const { return -record_.error; }
 
     /// CLOCK_MONOTONIC when the kernel called the policy, which is std::chrono::steady_clock.
@@ -100,7 +116,8 @@ public:
 
     /// The largest cgroups that were looked at, largest first: how many.
     [[nodiscard]] std::size_t top_count() const { return record_.top_count; }
-    /// `n` below top_count().
+
+    /// The n-th largest of them, 0 the largest: `n` below top_count().
     [[nodiscard]] ranked_cgroup top(std::size_t n) const {
         const oomx_entry& entry = record_.top[n];
         return {cgroup_id{entry.cgroup_id}, bytes{entry.size}, entry.processes,
@@ -117,7 +134,7 @@ private:
 
 /// A cgroup that the policy was attached to has been removed: that attachment is inert.
 struct cgroup_gone {
-    cgroup_id id;
+    cgroup_id id; ///< never used again within this boot
 };
 
 /// What no policy writes into a record, in words; empty if there is nothing of the kind.
@@ -138,7 +155,7 @@ struct cgroup_gone {
 }
 
 /// Reads one record of the ring buffer and hands it to `receive`, which is called with a
-/// `const decision&`, or with a `const cgroup_gone&` if it takes one.
+/// `const decision&`, or with a `const cgroup_gone&` if it takes one. Thread-safe.
 ///
 /// Error: malformed for a record of another version, size or kind than this library knows, and for
 /// one that no policy can have written.

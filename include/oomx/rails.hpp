@@ -11,13 +11,13 @@ namespace oomx {
 
 /// Whether a policy acts.
 enum class mode : std::uint32_t {
-    enforce = OOMX_ENFORCE,
-    shadow = OOMX_SHADOW, ///< decide and record, kill nothing, decline
+    enforce = OOMX_ENFORCE, ///< decide, record and kill
+    shadow = OOMX_SHADOW,   ///< decide and record, kill nothing, decline
 };
 
 /// The limits no policy can leave, whatever its own rule says. Always in force besides: processes
 /// with oom_score_adj -1000 and process 1 are spared with their cgroup, nothing outside the OOM's
-/// scope is touched, and nobody is killed while an earlier victim is dying.
+/// scope is touched, and nobody is killed while an earlier victim is dying. A plain value.
 struct rails {
     /// Between two kills; an OOM that comes sooner is left to the parent or the kernel.
     std::chrono::nanoseconds min_interval{0};
@@ -25,6 +25,7 @@ struct rails {
     /// A cgroup with more processes is spared.
     std::uint32_t max_processes = 1024;
 
+    /// Whether it kills, or only says whom it would have killed.
     oomx::mode mode = oomx::mode::enforce;
 
     /// As the policy reads them. Error: invalid_argument.

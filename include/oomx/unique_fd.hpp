@@ -11,14 +11,18 @@
 
 namespace oomx {
 
-/// Owns a file descriptor; closes it with its scope.
+/// Owns a file descriptor; closes it with its scope. One thread at a time, but for const members.
 class [[nodiscard]] unique_fd {
 public:
+    /// What native_handle() is where nothing is owned.
     static constexpr int none = -1;
 
     unique_fd() = default;
+    /// Takes over what open() and its like returned: a negative number owns nothing.
     explicit unique_fd(int fd) : fd_{fd} {}
+    /// Takes over what the other owns, which then owns nothing.
     unique_fd(unique_fd&& other) noexcept : fd_{std::exchange(other.fd_, none)} {}
+    /// The same, after closing what was owned here.
     unique_fd& operator=(unique_fd&& other) noexcept {
         unique_fd{std::move(other)}.swap(*this);
         return *this;
@@ -31,8 +35,10 @@ public:
         }
     }
 
+    /// Exchanges the owners; closes nothing.
     void swap(unique_fd& other) noexcept { std::swap(fd_, other.fd_); }
 
+    /// Whether it owns one.
     [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
 
     /// The descriptor, still owned here.

@@ -18,6 +18,10 @@ namespace oomx::bpf {
 /// libbpf has one callback for the process. While any capture lives it is one that passes other
 /// threads' messages on to the callback it found; the last capture puts that one back. Setting the
 /// callback by libbpf_set_print() meanwhile has no lasting effect.
+///
+/// Any number of threads may capture at the same time, each its own; one capture belongs to the
+/// thread that made it. Captures of one thread end in the reverse order of their beginning, as
+/// local variables do.
 class [[nodiscard]] libbpf_messages {
 public:
     libbpf_messages() : outer_{std::exchange(current(), this)} {
@@ -37,6 +41,7 @@ public:
     libbpf_messages(const libbpf_messages&) = delete;
     libbpf_messages& operator=(const libbpf_messages&) = delete;
 
+    /// What it said so far but for debug messages, each with its newline. Valid while this lives.
     [[nodiscard]] const std::string& text() const { return text_; }
 
 private:

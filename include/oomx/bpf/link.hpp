@@ -26,9 +26,10 @@ struct link_info {
 };
 
 /// A BPF link: what it links stays attached while this, a copy of its descriptor or a pin lives.
-/// Thread-safe but for moves.
+/// Thread-safe but for moves. Its descriptor is closed by exec.
 class [[nodiscard]] link {
 public:
+    /// Takes over the descriptor of a link that exists.
     explicit link(unique_fd fd) : fd_{std::move(fd)} {}
 
     /// Takes up the struct_ops link that is pinned there. Errors: not_found, not_permitted,
@@ -68,6 +69,7 @@ public:
         return link_info{raw.map_id, abi::attached_cgroup(fd_.native_handle())};
     }
 
+    /// The link's descriptor, still owned here.
     [[nodiscard]] int native_handle() const { return fd_.native_handle(); }
 
 private:

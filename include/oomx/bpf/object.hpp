@@ -18,7 +18,8 @@
 namespace oomx::bpf {
 
 /// A BPF object in the kernel's hands or on its way there, through the class that `bpftool gen
-/// skeleton` made of it. Owns its maps and programs; their descriptors close with it.
+/// skeleton` made of it. Owns its maps and programs; their descriptors close with it, or by exec.
+/// One thread at a time until it is loaded; then thread-safe as far as the skeleton is.
 template <typename Skeleton>
 class [[nodiscard]] object {
 public:
@@ -69,7 +70,10 @@ public:
         return {start, size};
     }
 
+    /// The skeleton's maps, programs and globals; const ones can be set until load().
     [[nodiscard]] Skeleton* operator->() const { return skeleton_.get(); }
+
+    /// The skeleton, still owned here.
     [[nodiscard]] Skeleton* native_handle() const { return skeleton_.get(); }
 
 private:

@@ -18,6 +18,8 @@ namespace oomx::bpf {
 /// The reading end of a BPF ring buffer map. Keeps the map alive; one thread at a time.
 class [[nodiscard]] ring_buffer {
 public:
+    /// Maps the ring buffer of this descriptor, which the caller keeps. Error: system, as when it
+    /// is no ring buffer.
     [[nodiscard]] static result<ring_buffer> open(int map_fd) {
         const libbpf_messages messages; // else libbpf prints
         auto sink = std::make_unique<handler>();
