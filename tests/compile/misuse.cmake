@@ -6,12 +6,24 @@
 # in misuse/*.cpp. The file without any of them is the positive control: it compiles with the same
 # command, so that no misuse can be refused for a wrong flag or include path.
 separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS}")
-set(compile ${CMAKE_CXX_COMPILER} -std=c++23 ${flags} -fsyntax-only)
+set(compile ${CMAKE_CXX_COMPILER} -std=c++23 ${flags})
 set(include_dirs "$<TARGET_PROPERTY:headers_alone,INCLUDE_DIRECTORIES>")
+
+# What they include is parsed once, not by each of them.
+set(precompiled ${CMAKE_CURRENT_BINARY_DIR}/misuse.hpp)
+file(CONFIGURE OUTPUT ${precompiled} CONTENT "#include <oomx/oomx.hpp>\n")
+add_custom_command(OUTPUT ${precompiled}.gch
+  COMMAND ${compile} "-I$<JOIN:${include_dirs},;-I>" -MD -MF ${precompiled}.d -MT ${precompiled}.gch
+    -x c++-header ${precompiled} -o ${precompiled}.gch
+  DEPENDS ${precompiled}
+  DEPFILE ${precompiled}.d
+  COMMAND_EXPAND_LISTS VERBATIM)
+add_custom_target(misuse_precompiled ALL DEPENDS ${precompiled}.gch)
 
 # The semicolon in the generator expression must not meet a list: hence an argument of its own.
 function(add_syntax_test name)
-  add_test(NAME ${name} COMMAND ${compile} "-I$<JOIN:${include_dirs},;-I>" ${ARGN}
+  add_test(NAME ${name} COMMAND ${compile} "-I$<JOIN:${include_dirs},;-I>"
+      -fsyntax-only -include ${precompiled} ${ARGN}
     COMMAND_EXPAND_LISTS)
   # In the C locale the quotes in a message are single characters.
   set_tests_properties(${name} PROPERTIES LABELS compile TIMEOUT 120 ENVIRONMENT LC_ALL=C)
