@@ -27,8 +27,8 @@ namespace oomx {
 /// force.
 template <policy P>
 struct [[nodiscard]] adopted {
-    loaded_policy<P> policy;
-    oomx::attachment attachment;
+    loaded_policy<P> policy;     ///< for its events, its counters and another config
+    oomx::attachment attachment; ///< still pinned: dropping it leaves the policy in force
 };
 
 namespace detail {

@@ -134,7 +134,10 @@ private:
     }
 
     /// Where a new pin waits until it takes the old one's name. bpffs allows no dot in it.
-    [[nodiscard]] std::filesystem::path next_pin() const { return pin_->native() + "-next"; }
+    // Asked of a pinned one only.
+    [[nodiscard]] std::filesystem::path next_pin() const {
+        return pin_->native() + "-next"; // NOLINT(bugprone-unchecked-optional-access)
+    }
 
     /// Sees, while the old policy is in force, that a pin can be made where the new one will want
     /// it.

@@ -29,8 +29,10 @@ enum class errc {
 /// The category of errc as a std::error_code.
 class errc_category_type final : public std::error_category {
 public:
+    /// "oomx".
     [[nodiscard]] const char* name() const noexcept override { return "oomx"; }
 
+    /// The kind of failure in words, without object, cause and remedy, which only an error has.
     [[nodiscard]] std::string message(int code) const override {
         switch (errc{code}) {
         case errc::unsupported:
@@ -102,9 +104,10 @@ public:
 /// Why something failed: what was attempted, on what, the cause and the remedy.
 ///
 /// The innermost layer makes it with a cause and a remedy; each layer that knows a verb and an
-/// object wraps it with within().
+/// object wraps it with within(). Thread-safe but for moves and assignment.
 class [[nodiscard]] error {
 public:
+    /// For what no system call refused.
     error(errc code, std::string cause, std::string remedy = {})
         : code_{code}, cause_{std::move(cause)}, remedy_{std::move(remedy)} {}
 
@@ -126,6 +129,7 @@ public:
         return std::move(*this);
     }
 
+    /// The kind, for a program to branch on.
     [[nodiscard]] errc code() const { return code_; }
 
     /// The errno of the refused system call, 0 where there was none.
@@ -164,9 +168,11 @@ private:
 
 } // namespace oomx
 
+/// Makes an errc convertible to std::error_code.
 template <>
 struct std::is_error_code_enum<oomx::errc> : std::true_type {};
 
+/// Prints message(). Takes the width and alignment of a string.
 template <>
 struct fmt::formatter<oomx::error> : fmt::formatter<std::string_view> {
     auto format(const oomx::error& error, fmt::format_context& context) const {

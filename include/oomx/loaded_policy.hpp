@@ -84,6 +84,7 @@ public:
         return __atomic_load_n(&control().generation, __ATOMIC_ACQUIRE);
     }
 
+    /// What it has done since load.
     [[nodiscard]] oomx::counters counters() const { return oomx::counters::read(control()); }
 
     /// What attachments link: for attachment::replace().

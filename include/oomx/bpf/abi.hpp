@@ -77,13 +77,13 @@ inline constexpr std::array revisions{revision::v2, revision::v3, revision::v4_w
 /// BPF_LINK_CREATE of a struct_ops map (include/uapi/linux/bpf.h): written out here because the
 /// distributions' header is older than the series.
 struct link_create {
-    std::uint32_t map_fd = 0;
-    std::uint32_t target_fd = 0;
-    std::uint32_t attach_type = 44; // BPF_STRUCT_OPS
-    std::uint32_t flags = 0;
-    std::uint32_t relative_fd = 0;
-    std::uint32_t reserved = 0;
-    std::uint64_t expected_revision = 0;
+    std::uint32_t map_fd = 0;            ///< the struct_ops map
+    std::uint32_t target_fd = 0;         ///< the cgroup, after v2
+    std::uint32_t attach_type = 44;      ///< BPF_STRUCT_OPS
+    std::uint32_t flags = 0;             ///< BPF_F_*
+    std::uint32_t relative_fd = 0;       ///< the cgroup, in v2
+    std::uint32_t reserved = 0;          ///< 0
+    std::uint64_t expected_revision = 0; ///< 0: any
 };
 static_assert(offsetof(link_create, relative_fd) == 16 && sizeof(link_create) == 32);
 
@@ -109,12 +109,12 @@ inline constexpr std::uint32_t target_is_cgroup = 1U << 7U;
 /// bpf_link_info of a struct_ops link (include/uapi/linux/bpf.h, since 6.4): written out for the
 /// same reason.
 struct link_info {
-    std::uint32_t type = 0;
-    std::uint32_t id = 0;
-    std::uint32_t prog_id = 0;
-    std::uint32_t padding = 0;
-    std::uint32_t map_id = 0;
-    std::uint32_t more_padding = 0;
+    std::uint32_t type = 0;         ///< BPF_LINK_TYPE_*
+    std::uint32_t id = 0;           ///< the link's own
+    std::uint32_t prog_id = 0;      ///< 0: it links a map
+    std::uint32_t padding = 0;      ///< 0
+    std::uint32_t map_id = 0;       ///< of the struct_ops map; 0 once it is detached
+    std::uint32_t more_padding = 0; ///< 0
 };
 static_assert(offsetof(link_info, map_id) == 16);
 

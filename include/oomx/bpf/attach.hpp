@@ -126,12 +126,13 @@ ops_value(const bpf_object* object, const bpf_map* ops, const btf_view& kernel) 
 
 /// BPF_LINK_CREATE, with its errno.
 struct link_attempt {
-    unique_fd fd;
-    int system_error = 0;
+    unique_fd fd;         ///< the link, if there is one
+    int system_error = 0; ///< why not, an errno
 };
 
 /// The system call itself. Tests put a function object of their own in its place.
 struct create_link {
+    /// Makes the link, or says why not.
     link_attempt operator()(const abi::link_create& call) const {
         constexpr long cmd_link_create = 28; // BPF_LINK_CREATE
         const long fd = ::syscall(SYS_bpf, cmd_link_create, &call, sizeof call);

@@ -27,7 +27,10 @@ public:
         return map_memory{static_cast<T*>(start)};
     }
 
+    /// The map's value, which the kernel's side reads and writes at the same time.
     [[nodiscard]] T* get() const { return value_.get(); }
+
+    /// The same.
     [[nodiscard]] T* operator->() const { return value_.get(); }
 
 private:

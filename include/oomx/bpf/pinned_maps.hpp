@@ -28,8 +28,8 @@ namespace oomx::bpf {
 
 /// The maps of a policy that is in force already.
 struct pinned_maps {
-    unique_fd ops;
-    unique_fd events;
+    unique_fd ops;      ///< the struct_ops map
+    unique_fd events;   ///< the ring buffer
     unique_fd data;     ///< .data.oomx
     oomx_object object; ///< what it was loaded with
 

@@ -27,11 +27,11 @@ enum class request : std::uint8_t {
 
 /// One answer of the kernel, and what to do about it.
 struct refusal {
-    request what;
-    int system_error;
-    errc code;
-    const char* cause;
-    const char* remedy;
+    request what;       ///< what was asked
+    int system_error;   ///< the answer, an errno
+    errc code;          ///< its kind
+    const char* cause;  ///< what it means here
+    const char* remedy; ///< what to do about it
 };
 
 /// Every answer that the kernel side has for what oomx asks, but those that an oomx program cannot
