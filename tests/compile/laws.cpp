@@ -2,6 +2,9 @@
 // What the library promises of its types, whatever the values. It compiles: all of it holds.
 #include <concepts>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
 #include <type_traits>
 
 #include <oomx/oomx.hpp>
@@ -15,13 +18,22 @@ concept owner = std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_
 template <typename T>
 concept plain_value = std::is_trivially_copyable_v<T> && std::is_nothrow_copy_constructible_v<T>;
 
+// What an attachment needs for its place to be taken by another policy's.
+struct attachment_parts {
+    oomx::bpf::link link;
+    std::shared_ptr<const oomx::bpf::ops> policy;
+    oomx::cgroup where;
+    std::optional<std::filesystem::path> pin;
+};
+
 // A handle costs what it holds.
 static_assert(sizeof(oomx::bytes) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::limit) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::cgroup_id) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::unique_fd) == sizeof(int));
 static_assert(sizeof(oomx::bpf::link) == sizeof(int));
-static_assert(sizeof(oomx::attachment) == sizeof(int));
+static_assert(sizeof(oomx::attachment) == sizeof(attachment_parts));
+static_assert(sizeof(oomx::events) == 4 * sizeof(void*)); // a ring buffer, its sink, a shared_ptr
 static_assert(sizeof(oomx::btf_view) == sizeof(void*));
 static_assert(sizeof(oomx::decision) == sizeof(oomx_decision));
 
