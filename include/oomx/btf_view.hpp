@@ -100,8 +100,8 @@ private:
 
 /// A function of a kernel, such as a kfunc.
 struct btf_function {
-    std::uint32_t id = 0; ///< its number among the kernel's types
-    std::uint16_t parameters = 0;
+    std::uint32_t id = 0;         ///< its number among the kernel's types
+    std::uint16_t parameters = 0; ///< how many it takes
 };
 
 /// The types of a kernel: what it has is decided by these, never by its version.
@@ -128,6 +128,7 @@ public:
         return id ? std::optional{btf_struct{types_.get(), *id}} : std::nullopt;
     }
 
+    /// Nothing if the kernel's types have no function of that name.
     [[nodiscard]] std::optional<btf_function> find_function(const std::string& name) const {
         const auto id = find(name, BTF_KIND_FUNC);
         if (!id) {
@@ -137,6 +138,7 @@ public:
         return btf_function{*id, btf_vlen(btf__type_by_id(types_.get(), function->type))};
     }
 
+    /// Whether the kernel has a typedef of that name.
     [[nodiscard]] bool has_typedef(const std::string& name) const {
         return find(name, BTF_KIND_TYPEDEF).has_value();
     }

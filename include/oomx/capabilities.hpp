@@ -25,8 +25,8 @@ inline constexpr std::string_view run_the_series =
 
 /// A function of the kernel that policies call, and what to do where it is missing.
 struct kfunc {
-    std::string_view name;
-    std::string_view remedy;
+    std::string_view name;   ///< as the kernel spells it
+    std::string_view remedy; ///< what to do where it is missing
 };
 
 /// Those of the series first, then those that mainline has.
@@ -51,12 +51,15 @@ inline constexpr auto kfuncs = [] {
 /// One of kfuncs, by its name; another name does not compile.
 class kfunc_name {
 public:
+    /// Looks it up while compiling.
     // NOLINTNEXTLINE(google-explicit-constructor): stands for the name it is made of
     consteval kfunc_name(const char* name) {
         while (kfuncs.at(index_).name != name) {
             ++index_;
         }
     }
+
+    /// Its place in kfuncs.
     [[nodiscard]] constexpr std::size_t index() const { return index_; }
 
 private:
@@ -103,8 +106,8 @@ struct capabilities : kernel_capabilities {
     capability lockdown;          ///< yes: none that keeps BPF from reading the kernel's memory
     capability libbpf;            ///< as new as is needed
 
-    capability cap_bpf;
-    capability cap_perfmon;
+    capability cap_bpf;          ///< to load programs
+    capability cap_perfmon;      ///< to let them read the kernel's memory
     capability cap_sys_resource; ///< for pressure windows that are no multiples of 2 s
 
     /// Calls visit(name, capability…) for each, with that of all that are given.

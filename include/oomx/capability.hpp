@@ -11,12 +11,14 @@ namespace oomx {
 
 /// One thing the machine has or has not.
 struct capability {
+    /// `unknown` is no answer: it could not be told.
     enum class state : std::uint8_t { yes, no, unknown };
 
-    state has = state::unknown;
-    std::string because; ///< why not, or why it could not be told; what was found, for a yes
-    std::string remedy;  ///< what to do about a no, or to be able to tell
+    state has = state::unknown; ///< the answer
+    std::string because;        ///< why not, or why it could not be told; what was found, for a yes
+    std::string remedy;         ///< what to do about a no, or to be able to tell
 
+    /// Whether the machine has it for sure.
     [[nodiscard]] explicit operator bool() const { return has == state::yes; }
 
     /// Whether asking again would give the same answer.

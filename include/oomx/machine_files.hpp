@@ -119,9 +119,9 @@ inline machine_files machine_files::read() {
 
 /// A privilege, by its number in linux/capability.h. `general` is one that includes it.
 struct privilege {
-    std::string_view name;
-    unsigned number;
-    std::optional<unsigned> general;
+    std::string_view name;           ///< "CAP_BPF"
+    unsigned number;                 ///< its bit in a set of privileges
+    std::optional<unsigned> general; ///< the bit of one that is as good
 };
 
 namespace privileges {

@@ -110,8 +110,8 @@ namespace oomx::bpf {
 /// The memory of this process's cgroup, as the kfunc bpf_mem_cgroup_usage() gives it and as the
 /// counter behind it has it, in pages.
 struct usage_reading {
-    std::uint64_t kfunc = 0;
-    std::uint64_t pages = 0;
+    std::uint64_t kfunc = 0; ///< bytes, or pages: that is the question
+    std::uint64_t pages = 0; ///< what the counter says
 };
 
 /// Reads both at once, as far as that goes: the cgroup may be charged between.
