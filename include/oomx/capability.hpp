@@ -32,9 +32,10 @@ template <>
 struct fmt::formatter<oomx::capability> : fmt::formatter<std::string_view> {
     auto format(const oomx::capability& one, fmt::format_context& context) const {
         using enum oomx::capability::state;
-        const std::string_view has = one.has == yes  ? "yes"
-                                     : one.has == no ? "no"
-                                                     : "could not tell";
+        std::string_view has = "could not tell";
+        if (one.has != unknown) {
+            has = one ? "yes" : "no";
+        }
         return fmt::format_to(context.out(), "{}: {}{}{}", has, one.because,
                               one.remedy.empty() ? "" : "; ", one.remedy);
     }

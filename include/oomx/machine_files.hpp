@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include <oomx/capability.hpp>
+#include <oomx/cgroup_files.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
@@ -40,9 +41,12 @@ struct machine_files {
 };
 
 [[nodiscard]] inline result<std::string> cannot_read(const std::string& path, int cause) {
-    const auto code = cause == ENOENT                     ? errc::not_found
-                      : cause == EACCES || cause == EPERM ? errc::not_permitted
-                                                          : errc::system;
+    auto code = errc::system;
+    if (cause == ENOENT) {
+        code = errc::not_found;
+    } else if (cause == EACCES || cause == EPERM) {
+        code = errc::not_permitted;
+    }
     return failure(code, cause, fmt::format("{} cannot be read", path));
 }
 
@@ -79,7 +83,7 @@ struct machine_files {
     while (!mountinfo.empty()) {
         const auto line = mountinfo.substr(0, mountinfo.find('\n'));
         mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
-        if (line.find(" - cgroup2 ") == line.npos) {
+        if (!line.contains(" - cgroup2 ")) {
             continue;
         }
         // id parent device root mount-point …, with what is not printable as \ooo.
@@ -142,7 +146,7 @@ inline constexpr privilege sys_resource{"CAP_SYS_RESOURCE", 24, std::nullopt};
     const std::string_view status = *files.status;
     const auto at = status.find(label);
     std::uint64_t held = 0;
-    if (at == status.npos ||
+    if (at == std::string_view::npos ||
         std::from_chars(status.data() + at + label.size(), status.data() + status.size(), held, 16)
                 .ec != std::errc{}) {
         return {unknown, "/proc/thread-self/status has no line CapEff", {}};
@@ -209,9 +213,11 @@ inline constexpr privilege sys_resource{"CAP_SYS_RESOURCE", 24, std::nullopt};
     if (!cgroup2_mount(*files.mounts)) {
         return {no, "no cgroup v2 hierarchy is mounted", "mount -t cgroup2 none /sys/fs/cgroup"};
     }
-    // "cpuset memory pids\n": whole words only.
-    const std::string words = " " + *files.controllers;
-    if (words.find(" memory ") == words.npos && words.find(" memory\n") == words.npos) {
+    const auto controllers = parse_names(*files.controllers);
+    if (!controllers) {
+        return {unknown, controllers.error().message(), {}};
+    }
+    if (!controllers->contains("memory")) {
         return {no, "the cgroup v2 hierarchy has no memory controller",
                 "if cgroup v1 holds it, boot with cgroup_no_v1=memory or "
                 "systemd.unified_cgroup_hierarchy=1"};

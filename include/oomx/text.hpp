@@ -104,6 +104,7 @@ template <typename Number = std::uint64_t>
 [[nodiscard]] std::optional<Number> number(std::string_view word) {
     Number value = 0;
     const char* const end = word.data() + word.size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its end is given
     const auto [stop, cause] = std::from_chars(word.data(), end, value);
     if (cause != std::errc{} || stop != end || word.front() == '-') {
         return std::nullopt;

@@ -60,7 +60,8 @@ namespace oomx::bpf {
     const auto value_type = kernel.find_struct(abi::ops_value_struct);
     const auto data = value_type ? value_type->offset_of("data") : std::nullopt;
     const auto handler = ops ? ops->index_of("handle_out_of_memory") : std::nullopt;
-    if (!data || !handler) {
+    const auto slot = ops ? ops->offset_of("handle_out_of_memory") : std::nullopt;
+    if (!data || !handler || !slot) {
         return failure(errc::unsupported, "this kernel has no bpf_oom");
     }
     constexpr std::array decline{instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0),
@@ -98,8 +99,7 @@ namespace oomx::bpf {
 
     std::vector<std::byte> value(value_type->size());
     const auto descriptor = static_cast<unsigned long>(program);
-    std::memcpy(value.data() + *data + *ops->offset_of("handle_out_of_memory"), &descriptor,
-                sizeof descriptor);
+    std::memcpy(value.data() + *data + *slot, &descriptor, sizeof descriptor);
     constexpr std::uint32_t only_key = 0;
     if (const int failed = ::bpf_map_update_elem(map, &only_key, value.data(), 0); failed != 0) {
         return refused(request::publish, -failed);
@@ -137,6 +137,8 @@ struct usage_reading {
     constexpr std::uint8_t load = BPF_LDX | BPF_MEM | BPF_DW;
     constexpr std::uint8_t store = BPF_STX | BPF_MEM | BPF_DW;
     constexpr std::uint8_t if_null = BPF_JMP | BPF_JEQ | BPF_K;
+    // NOLINTNEXTLINE(misc-redundant-expression): two of the three are 0
+    constexpr std::uint8_t add = BPF_ALU64 | BPF_ADD | BPF_K;
     const std::array ask{
         instruction(move, BPF_REG_6, BPF_REG_1), // the reading to fill
         call(BPF_FUNC_get_current_cgroup_id),
@@ -145,7 +147,7 @@ struct usage_reading {
         instruction(if_null, BPF_REG_0, 0, 15),  // to the end
         instruction(move, BPF_REG_7, BPF_REG_0), // the cgroup
         instruction(move, BPF_REG_1, BPF_REG_7),
-        instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, static_cast<int>(*self)),
+        instruction(add, BPF_REG_1, 0, 0, static_cast<int>(*self)),
         call(*get),
         instruction(move, BPF_REG_8, BPF_REG_0), // its mem_cgroup
         instruction(move, BPF_REG_1, BPF_REG_7),
