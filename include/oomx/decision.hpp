@@ -29,6 +29,7 @@ enum class outcome : std::uint32_t {
     kill_failed = OOMX_RESULT_KILL_FAILED, ///< the kernel refused every kill: see refusal()
     shadow = OOMX_RESULT_SHADOW,           ///< would have killed: shadow mode
     cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
+    relieved = OOMX_RESULT_RELIEVED,       ///< would have killed: memory came back meanwhile
 };
 
 /// What a policy and its rails thought of one cgroup; describe() has it in words.

@@ -57,6 +57,9 @@ namespace oomx {
     case outcome::shadow:
         return fmt::format("{} declined in shadow mode, it would have killed {}", d.policy(),
                            victim);
+    case outcome::relieved:
+        return fmt::format("{} declined as memory came back, it would have killed {}", d.policy(),
+                           victim);
     case outcome::cooling:
         return fmt::format("{} declined so soon after its last kill, it would have killed {}",
                            d.policy(), victim);

@@ -92,6 +92,11 @@ TEST_CASE("A kill that came too soon names whom it spared") {
           "(30.0 MiB)");
 }
 
+TEST_CASE("A kill that was no longer needed names whom it spared") {
+    CHECK(describe(decision{without_a_kill(OOMX_RESULT_RELIEVED)}) ==
+          "largest_leaf declined as memory came back, it would have killed cgroup 42 (30.0 MiB)");
+}
+
 TEST_CASE("Every verdict has words that say why") {
     using oomx::verdict;
     CHECK(describe(verdict::candidate) == "eligible");

@@ -43,6 +43,7 @@ struct cgroup_subsys_state {
 
 struct page_counter {
 	atomic_long_t usage;
+	unsigned long max;
 };
 
 struct mem_cgroup {
@@ -72,8 +73,14 @@ struct task_struct {
 	struct signal_struct *signal;
 };
 
+enum oom_constraint {
+	CONSTRAINT_MEMCG = 3,
+};
+
 struct oom_control {
 	struct mem_cgroup *memcg; /* NULL: a system-wide OOM */
+	int order;
+	enum oom_constraint constraint;
 };
 
 #pragma clang attribute pop

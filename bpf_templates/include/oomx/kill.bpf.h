@@ -49,6 +49,21 @@ __weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
 }
 
 /*
+ * Has a cgroup that met its limit come back below it? The kernel looked before it called the
+ * policy, but the walk takes longer than the end of an earlier victim, who may have left it while
+ * it gave back its memory: nobody else has to die then. Of other OOMs it is not known.
+ */
+static __always_inline bool oomx_relieved(struct oomx_scope *scope)
+{
+	struct oom_control *oc = scope->oc;
+	struct mem_cgroup *memcg = oc->memcg;
+
+	if (!memcg || oc->constraint != bpf_core_enum_value(enum oom_constraint, CONSTRAINT_MEMCG))
+		return false;
+	return memcg->memory.usage.counter + (1ULL << (oc->order & 63)) <= memcg->memory.max;
+}
+
+/*
  * Kill every process of the victim and claim the OOM; pass it on when the rails forbid it or the
  * kernel refused every one. Call it outside the walk: killing sleeps.
  */
@@ -65,6 +80,10 @@ static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem
 	oomx_renote(r->victim, OOMX_VERDICT_CHOSEN);
 	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
 
+	if (oomx_relieved(scope)) {
+		r->result = OOMX_RESULT_RELIEVED;
+		return OOMX_DECLINED;
+	}
 	if (rails->mode != OOMX_ENFORCE) {
 		r->result = OOMX_RESULT_SHADOW;
 		return OOMX_DECLINED;
