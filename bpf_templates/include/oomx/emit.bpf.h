@@ -3,29 +3,18 @@
 #define OOMX_EMIT_BPF_H
 
 /*
- * The record of the decision under way, and the ring buffer it leaves through.
+ * The record of the decision under way.
  *
  * There is one record, not one a call: the kernel calls every OOM handler with oom_lock held
  * (mm/oom_kill.c), so no two decisions of one policy overlap, and a record would not fit the
  * 512-byte BPF stack.
  */
-#include <oomx/config.bpf.h>
 #include <oomx/decision.h>
+#include <oomx/events.bpf.h>
 #include <oomx/kernel.bpf.h>
 #include <oomx/memcg.bpf.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 * 1024);
-} oomx_events SEC(".maps");
-
 static struct oomx_decision oomx_record = {};
-
-static __always_inline void oomx_emit(void *record, __u32 size)
-{
-	if (bpf_ringbuf_output(&oomx_events, record, size, 0))
-		__sync_fetch_and_add(&oomx_control.dropped, 1);
-}
 
 /*
  * Name a cgroup in the record, keeping the OOMX_TOP largest, largest first. Global, as the verifier

@@ -112,14 +112,7 @@ static __always_inline int oomx_end(int outcome)
 	}                                                                                          \
 	static __always_inline void oomx_on_gone(__u64 cgroup_id)                                  \
 	{                                                                                          \
-		struct oomx_cgroup_gone gone = {                                                   \
-			.event = { OOMX_RECORD_VERSION, OOMX_EVENT_CGROUP_GONE, sizeof(gone) },    \
-			.time_ns = bpf_ktime_get_ns(),                                             \
-			.cgroup_id = cgroup_id,                                                    \
-			.policy = #policy_name,                                                    \
-		};                                                                                 \
-                                                                                                   \
-		oomx_emit(&gone, sizeof(gone));                                                    \
+		oomx_emit_gone(cgroup_id, #policy_name, sizeof(#policy_name));                     \
 	}                                                                                          \
 	OOMX_ABI(#policy_name, oomx_on_oom, oomx_on_gone);                                         \
 	/* The memcg and kill kfuncs are GPL-only. */                                              \
