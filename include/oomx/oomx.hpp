@@ -21,6 +21,7 @@
 #include <oomx/machine_files.hpp>
 #include <oomx/memory_events.hpp>
 #include <oomx/memory_stat.hpp>
+#include <oomx/pressure.hpp>
 #include <oomx/pressure_stat.hpp>
 #include <oomx/text.hpp>
 
@@ -54,3 +55,4 @@
 #include <oomx/opened_policy.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>
+#include <oomx/watches.hpp>
