@@ -60,7 +60,7 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
     if (!info) {
         return pass_on(std::move(info));
     }
-    auto maps = bpf::pinned_maps::find(info->map_id, *kernel);
+    auto maps = bpf::pinned_maps::find(info->map_id, ops_type<P>, *kernel);
     if (!maps) {
         return pass_on(std::move(maps));
     }
@@ -106,7 +106,7 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
 
 /// Takes up a policy that is pinned, whatever its config: its events, its config and its
 /// attachment, as if this process had loaded it. It never leaves force meanwhile. Dropping the
-/// attachment leaves the pin.
+/// attachment leaves the pin. `where` of a pressure policy is cgroup::root().
 ///
 /// Nothing is changed where what is pinned is not what is wanted. Errors: not_found (nothing is
 /// pinned there, or it was detached), mismatch (another policy, another build, another cgroup; or

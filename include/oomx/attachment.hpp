@@ -172,6 +172,11 @@ private:
     }
 
     [[nodiscard]] result<void> put_in_place(std::shared_ptr<const bpf::ops> next) {
+        if (next->for_pressure() != policy_->for_pressure()) {
+            return failure(errc::invalid_argument,
+                           "one is asked about OOMs, the other about pressure",
+                           "attach the new one, then detach the old one");
+        }
         if (auto possible = try_pin(*next); !possible) {
             return possible;
         }

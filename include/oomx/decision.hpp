@@ -16,6 +16,7 @@
 #include <oomx/bytes.hpp>
 #include <oomx/decision.h>
 #include <oomx/ids.hpp>
+#include <oomx/pressure.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx {
@@ -133,19 +134,90 @@ private:
     oomx_decision record_;
 };
 
-/// A cgroup that the policy was attached to has been removed: that attachment is inert.
+/// How a pressure event ended.
+enum class answer : std::uint32_t {
+    declined = OOMX_DECLARATION_DECLINED,       ///< the policy chose not to act
+    progress = OOMX_DECLARATION_PROGRESS,       ///< OOM declared: a kill, or a victim still dying
+    no_progress = OOMX_DECLARATION_NO_PROGRESS, ///< OOM declared: nobody could be killed
+    failed = OOMX_DECLARATION_FAILED,           ///< the kernel declared no OOM: see refusal()
+    shadow = OOMX_DECLARATION_SHADOW,           ///< would have declared an OOM: shadow mode
+    cooling = OOMX_DECLARATION_COOLING,         ///< would have declared: too soon after the last
+};
+
+/// What a pressure policy did at one pressure event. Of an OOM that it declared, the OOM policy's
+/// own decision tells more. A plain value: it holds a copy of the record. Thread-safe but for
+/// assignment.
+class declaration {
+public:
+    /// Takes a record whose version and errors were checked, as decode() does.
+    explicit declaration(const oomx_declaration& record) : record_{record} {}
+
+    /// The name of the policy that answered. Valid while this declaration lives.
+    [[nodiscard]] std::string_view policy() const {
+        return {record_.policy, ::strnlen(record_.policy, sizeof record_.policy)};
+    }
+
+    /// How it ended; a value this library does not name comes from a newer policy.
+    [[nodiscard]] oomx::answer answer() const { return oomx::answer{record_.result}; }
+
+    /// Which is under pressure; no_cgroup for the whole system.
+    [[nodiscard]] cgroup_id where() const { return cgroup_id{record_.cgroup_id}; }
+
+    /// What it held before an OOM was declared there; 0 for the whole system.
+    [[nodiscard]] bytes usage() const { return bytes{record_.usage}; }
+
+    /// What was waited for. More than that may have come.
+    [[nodiscard]] oomx::pressure pressure() const {
+        return {oomx::resource{record_.pressure.resource}, oomx::share{record_.pressure.share},
+                std::chrono::microseconds{record_.pressure.stall_us},
+                std::chrono::microseconds{record_.pressure.window_us}};
+    }
+
+    /// The errno with which the kernel refused to declare an OOM, or 0: EBUSY if it was handling
+    /// one, ENOENT if the cgroup is going, EOPNOTSUPP for a system-wide one on a kernel that would
+    /// do nothing about it.
+    [[nodiscard]] int refusal() const { return -record_.error; }
+
+    /// Not 0: this watch will not fire again until the policy is attached anew, and the errno says
+    /// why: ENOSPC is watches::max_renewed. Only on kernels whose triggers fire once.
+    [[nodiscard]] int deaf() const { return -record_.deaf; }
+
+    /// CLOCK_MONOTONIC at the event, which is std::chrono::steady_clock.
+    [[nodiscard]] std::chrono::nanoseconds when() const {
+        return std::chrono::nanoseconds{record_.time_ns};
+    }
+
+    /// From there to the end, with all that came of the OOM.
+    [[nodiscard]] std::chrono::nanoseconds took() const {
+        return std::chrono::nanoseconds{record_.took_ns};
+    }
+
+private:
+    oomx_declaration record_;
+};
+
+/// A cgroup that the policy was attached to has been removed, and that attachment is inert; or one
+/// that a pressure policy watched, which it does no longer.
 struct cgroup_gone {
     cgroup_id id; ///< never used again within this boot
 };
 
+namespace detail {
+
+constexpr bool is_error_or_none(int error) {
+    constexpr int largest_errno = 4095; // include/linux/err.h
+    return error <= 0 && error >= -largest_errno;
+}
+
+} // namespace detail
+
 /// What no policy writes into a record, in words; empty if there is nothing of the kind.
 [[nodiscard]] inline std::string flaw_of(const oomx_decision& raw) {
-    constexpr int largest_errno = 4095; // include/linux/err.h
     constexpr auto longest = static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count());
     if (raw.top_count > OOMX_TOP) {
         return fmt::format("it claims to name {} cgroups", raw.top_count);
     }
-    if (raw.error > 0 || raw.error < -largest_errno) {
+    if (!detail::is_error_or_none(raw.error)) {
         return fmt::format("its error {} is none", raw.error);
     }
     if (raw.time_ns > longest || raw.took_ns > longest || raw.decided_ns > raw.took_ns) {
@@ -155,13 +227,31 @@ struct cgroup_gone {
     return {};
 }
 
+/// As above.
+[[nodiscard]] inline std::string flaw_of(const oomx_declaration& raw) {
+    constexpr auto longest = static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count());
+    if (!detail::is_error_or_none(raw.error) || !detail::is_error_or_none(raw.deaf)) {
+        return fmt::format("its errors {} and {} are none", raw.error, raw.deaf);
+    }
+    if (raw.time_ns > longest || raw.took_ns > longest) {
+        return fmt::format("its times cannot be: at {} ns, took {} ns", raw.time_ns, raw.took_ns);
+    }
+    return {};
+}
+
 /// Reads one record of the ring buffer and hands it to `receive`, which is called with a
-/// `const decision&`, or with a `const cgroup_gone&` if it takes one. Thread-safe.
+/// `const decision&`, a `const declaration&` or a `const cgroup_gone&`, whichever of these it
+/// takes. Thread-safe.
 ///
 /// Error: malformed for a record of another version, size or kind than this library knows, and for
 /// one that no policy can have written.
 template <typename Receive>
 [[nodiscard]] result<void> decode(std::span<const std::byte> record, Receive&& receive) {
+    static_assert(std::is_invocable_v<Receive, const decision&> ||
+                      std::is_invocable_v<Receive, const declaration&> ||
+                      std::is_invocable_v<Receive, const cgroup_gone&>,
+                  "who receives events takes a const oomx::decision&, a const oomx::declaration& "
+                  "or a const oomx::cgroup_gone&");
     oomx_event event{};
     if (record.size() < sizeof event) {
         return failure(errc::malformed,
@@ -180,7 +270,20 @@ template <typename Receive>
         if (const auto flaw = flaw_of(raw); !flaw.empty()) {
             return failure(errc::malformed, fmt::format("decode event: {}", flaw));
         }
-        receive(decision{raw});
+        if constexpr (std::is_invocable_v<Receive, const decision&>) {
+            receive(decision{raw});
+        }
+        return {};
+    }
+    if (event.kind == OOMX_EVENT_DECLARATION && record.size() == sizeof(oomx_declaration)) {
+        oomx_declaration raw{};
+        std::memcpy(&raw, record.data(), sizeof raw);
+        if (const auto flaw = flaw_of(raw); !flaw.empty()) {
+            return failure(errc::malformed, fmt::format("decode event: {}", flaw));
+        }
+        if constexpr (std::is_invocable_v<Receive, const declaration&>) {
+            receive(declaration{raw});
+        }
         return {};
     }
     if (event.kind == OOMX_EVENT_CGROUP_GONE && record.size() == sizeof(oomx_cgroup_gone)) {

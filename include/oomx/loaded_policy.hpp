@@ -47,8 +47,21 @@ public:
     /// Errors: busy (one policy a cgroup), not_found (the cgroup was removed), unsupported (the
     /// cgroup has no memory controller; or the kernel would ignore which cgroup it is),
     /// not_permitted.
-    [[nodiscard]] result<attachment> attach(const cgroup& where) const {
+    [[nodiscard]] result<attachment> attach(const cgroup& where) const
+        requires oom_policy<P>
+    {
         return attachment::make(ops(), where);
+    }
+
+    /// Has it watch what its options name.
+    ///
+    /// All or nothing. Errors: not_found (a cgroup was removed), unsupported (a cgroup has no
+    /// memory controller; or the kernel keeps no pressure figures), invalid_argument (a window that
+    /// takes CAP_SYS_RESOURCE), not_permitted.
+    [[nodiscard]] result<attachment> attach() const
+        requires pressure_policy<P>
+    {
+        return attachment::make(ops(), cgroup::root());
     }
 
     /// A stream of what it decides. Streams share one buffer: open one.
@@ -93,7 +106,11 @@ public:
 private:
     struct state {
         state(bpf::ops taken, unique_fd ring, bpf::map_memory<shared> mapped)
-            : ops{std::move(taken)}, events{std::move(ring)}, memory{std::move(mapped)} {}
+            : ops{std::move(taken)}, events{std::move(ring)}, memory{std::move(mapped)} {
+            if constexpr (pressure_policy<P>) {
+                ops.report_to(memory->oomx_triggers, memory->oomx_configs[1].watches, writing);
+            }
+        }
 
         bpf::ops ops;
         unique_fd events;

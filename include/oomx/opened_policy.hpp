@@ -51,9 +51,9 @@ public:
 
     /// Has the kernel verify it. The object is spent, whatever the outcome.
     ///
-    /// Errors: unsupported (this kernel has no bpf_oom), not_permitted, rejected (the verifier; its
-    /// log is in the error), invalid_argument (options are due, or it is spent). Nothing stays
-    /// loaded after an error.
+    /// Errors: unsupported (this kernel has no bpf_oom, or no bpf_psi), not_permitted, rejected
+    /// (the verifier; its log is in the error), invalid_argument (options are due, or it is spent).
+    /// Nothing stays loaded after an error.
     [[nodiscard]] result<loaded_policy<P>> load() && {
         return within(std::move(*this).verify(),
                       [] { return fmt::format("load policy '{}'", P::name); });
@@ -95,28 +95,40 @@ private:
         if (!kernel) {
             return pass_on(std::move(kernel));
         }
-        auto found = probe(*kernel);
-        if (!found.bpf_oom) {
-            return failure(errc::unsupported, std::move(found.bpf_oom.because),
-                           std::move(found.bpf_oom.remedy));
+        auto revision = supported_by(*kernel);
+        if (!revision) {
+            return pass_on(std::move(revision));
         }
         policy->rodata_oomx->oomx_object = {
             bpf::identity_of(object::bytes()),
             static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
         };
         policy->data_oomx->oomx_control.generation = first_generation;
-        bpf::enable_ops(policy->maps, found.revision);
+        bpf::enable_ops(policy->maps, *revision);
         if (auto loaded = policy.load(); !loaded) {
             return pass_on(std::move(loaded));
         }
-        const bpf_map* const ops = bpf::ops_map(policy->maps, found.revision);
+        const bpf_map* const ops = bpf::ops_map(policy->maps, *revision);
         if (auto published = bpf::publish_ops(policy->obj, ops, *kernel); !published) {
             return pass_on(std::move(published));
         }
-        // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.
-        auto scope = bpf::prove_cgroup_scope(bpf_map__fd(ops), found.revision);
+        result<void> scope;
+        if constexpr (oom_policy<P>) {
+            // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.
+            scope = bpf::prove_cgroup_scope(bpf_map__fd(ops), *revision);
+        }
         __atomic_store_n(&policy->data_oomx->oomx_control.armed, 1, __ATOMIC_RELEASE);
-        return keep(policy, found.revision, std::move(scope));
+        return keep(policy, *revision, std::move(scope));
+    }
+
+    /// The revision of the kernel's ops for this policy.
+    [[nodiscard]] static result<bpf::abi::revision> supported_by(const btf_view& kernel) {
+        auto found = probe(kernel);
+        auto& needed = oom_policy<P> ? found.bpf_oom : found.bpf_psi;
+        if (!needed) {
+            return failure(errc::unsupported, std::move(needed.because), std::move(needed.remedy));
+        }
+        return oom_policy<P> ? found.revision : bpf::abi::revision::v2;
     }
 
     /// What is needed from here on are three maps: the object, with the compiled policy, goes.

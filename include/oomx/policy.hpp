@@ -8,7 +8,9 @@
 
 #include <bpf/libbpf.h>
 
+#include <oomx/bpf/abi.hpp>
 #include <oomx/config.h>
+#include <oomx/pressure.h>
 #include <oomx/result.hpp>
 
 namespace oomx {
@@ -19,10 +21,16 @@ template <typename>
 inline constexpr bool is_false = false;
 
 template <typename Skeleton>
-concept has_ops = requires(Skeleton& skeleton) {
+concept has_oom_ops = requires(Skeleton& skeleton) {
     { skeleton.maps.oomx_ops_v2 } -> std::same_as<bpf_map*&>;
     { skeleton.maps.oomx_ops_v3 } -> std::same_as<bpf_map*&>;
     { skeleton.maps.oomx_ops_v4 } -> std::same_as<bpf_map*&>;
+};
+
+template <typename Skeleton>
+concept has_pressure_ops = requires(Skeleton& skeleton) {
+    { skeleton.maps.oomx_psi_v2 } -> std::same_as<bpf_map*&>;
+    { skeleton.data_oomx->oomx_triggers } -> std::same_as<oomx_triggers&>;
 };
 
 // Not one constraint each: what a compiler prints of a constraint is no sentence.
@@ -61,9 +69,11 @@ consteval bool require_policy() {
                          }) {
         static_assert(is_false<P>, "a policy's skeleton is the class that oomx_add_policy() made, "
                                    "and that one has open(), load(), destroy() and elf_bytes()");
-    } else if constexpr (!has_ops<typename P::skeleton>) {
+    } else if constexpr (!has_oom_ops<typename P::skeleton> &&
+                         !has_pressure_ops<typename P::skeleton>) {
         static_assert(is_false<P>, "the skeleton has no struct_ops map of oomx's: its BPF source "
-                                   "ends with OOMX_POLICY(<name>, <handler>);");
+                                   "ends with OOMX_POLICY(<name>, <handler>); or "
+                                   "OOMX_PRESSURE_POLICY(<name>, <handler>);");
     } else if constexpr (!requires(typename P::skeleton& skeleton) {
                              { skeleton.maps.oomx_events } -> std::same_as<bpf_map*&>;
                          }) {
@@ -98,9 +108,27 @@ consteval bool require_policy() {
 template <typename P>
 concept policy = detail::require_policy<P>();
 
-/// A policy of whose config some fields may change while it is in force: `P::live` is a std::tuple
-/// of pointers to those members of P::config.
+/// A policy that the kernel asks who dies when a cgroup, or the system, is out of memory. Attached
+/// to cgroups.
 template <typename P>
-concept reconfigurable = policy<P> && requires { P::live; };
+concept oom_policy = policy<P> && detail::has_oom_ops<typename P::skeleton>;
+
+/// A policy that the kernel tells when a cgroup, or the system, is under pressure. It is attached
+/// once; its config says what it watches.
+template <typename P>
+concept pressure_policy = policy<P> && !oom_policy<P>;
+
+namespace detail {
+
+template <policy P>
+inline constexpr bpf::abi::ops_type ops_type =
+    oom_policy<P> ? bpf::abi::oom_ops : bpf::abi::psi_ops;
+
+} // namespace detail
+
+/// An OOM policy of whose config some fields may change while it is in force: `P::live` is a
+/// std::tuple of pointers to those members of P::config.
+template <typename P>
+concept reconfigurable = oom_policy<P> && requires { P::live; };
 
 } // namespace oomx

@@ -27,7 +27,8 @@ endfunction()
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${templates}/include ${templates}/include/*.h)
 foreach(header IN LISTS headers)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/alone_bpf/${header}.c)
-  # The rails are the one thing that a header leaves to the policy: OOMX_CONFIG() defines them.
+  # The rails, or the watches, are the one thing that a header leaves to the policy: OOMX_CONFIG()
+  # and OOMX_PRESSURE_CONFIG() define them.
   file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
 "#include <@header@>
 #include <@header@>
@@ -38,6 +39,14 @@ static const struct oomx_rails rails = {};
 __attribute__((unused)) static const struct oomx_rails *oomx_rails(void)
 {
 	return &rails;
+}
+#endif
+#ifdef OOMX_PRESSURE_POLICY_BPF_H
+static const struct oomx_watches watches = {};
+
+__attribute__((unused)) static const struct oomx_watches *oomx_watches(void)
+{
+	return &watches;
 }
 #endif
 ")

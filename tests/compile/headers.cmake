@@ -36,5 +36,5 @@ target_compile_options(headers_alone PRIVATE
   -O0 -g0 $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)
 target_link_libraries(headers_alone PRIVATE oomx::oomx)
 if(TARGET largest_leaf)
-  target_link_libraries(headers_alone PRIVATE largest_leaf)
+  target_link_libraries(headers_alone PRIVATE largest_leaf pressure_kill)
 endif()

@@ -36,6 +36,7 @@ static_assert(sizeof(oomx::attachment) == sizeof(attachment_parts));
 static_assert(sizeof(oomx::events) == 4 * sizeof(void*)); // a ring buffer, its sink, a shared_ptr
 static_assert(sizeof(oomx::btf_view) == sizeof(void*));
 static_assert(sizeof(oomx::decision) == sizeof(oomx_decision));
+static_assert(sizeof(oomx::declaration) == sizeof(oomx_declaration));
 
 // What owns something in the kernel moves, without throwing, and is never copied.
 static_assert(owner<oomx::unique_fd>);
@@ -56,6 +57,8 @@ static_assert(plain_value<oomx::memory_events>);
 static_assert(plain_value<oomx::pressure_stat>);
 static_assert(plain_value<oomx::cgroup_id>);
 static_assert(plain_value<oomx::decision>);
+static_assert(plain_value<oomx::declaration>);
+static_assert(plain_value<oomx::watch>);
 static_assert(plain_value<oomx::ranked_cgroup>);
 static_assert(plain_value<oomx::rails>);
 static_assert(plain_value<oomx::btf_struct>);
@@ -82,6 +85,9 @@ static_assert(std::has_unique_object_representations_v<oomx_control>);
 static_assert(std::has_unique_object_representations_v<oomx_entry>);
 static_assert(std::has_unique_object_representations_v<oomx_decision>);
 static_assert(std::has_unique_object_representations_v<oomx_cgroup_gone>);
+static_assert(std::has_unique_object_representations_v<oomx_declaration>);
+static_assert(std::has_unique_object_representations_v<oomx_watches>);
+static_assert(std::has_unique_object_representations_v<oomx_triggers>);
 static_assert(std::has_unique_object_representations_v<oomx::bpf::abi::link_create>);
 
 } // namespace

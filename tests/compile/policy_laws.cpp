@@ -5,6 +5,7 @@
 
 #include <oomx/load.hpp>
 #include <oomx/policies/largest_leaf.hpp>
+#include <oomx/policies/pressure_kill.hpp>
 
 namespace {
 
@@ -14,6 +15,21 @@ using loaded = oomx::loaded_policy<largest_leaf>;
 
 static_assert(oomx::policy<largest_leaf>);
 static_assert(oomx::reconfigurable<largest_leaf>);
+
+// Asked about OOMs or told of pressure: one of the two, and attached accordingly.
+using oomx::policies::pressure_kill;
+static_assert(oomx::oom_policy<largest_leaf> && !oomx::pressure_policy<largest_leaf>);
+static_assert(oomx::pressure_policy<pressure_kill> && !oomx::oom_policy<pressure_kill>);
+static_assert(!oomx::reconfigurable<pressure_kill>);
+
+template <typename Loaded>
+concept attached_to_a_cgroup =
+    requires(const Loaded& policy, const oomx::cgroup& where) { policy.attach(where); };
+template <typename Loaded>
+concept attached_once = requires(const Loaded& policy) { policy.attach(); };
+static_assert(attached_to_a_cgroup<loaded> && !attached_once<loaded>);
+static_assert(!attached_to_a_cgroup<oomx::loaded_policy<pressure_kill>> &&
+              attached_once<oomx::loaded_policy<pressure_kill>>);
 
 static_assert(std::is_nothrow_move_constructible_v<object>);
 static_assert(!std::copy_constructible<object>);

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto kernel = oomx::btf_view::adopt(types);
     require(!oomx::bpf::abi::name(oomx::bpf::abi::revision_of(kernel)).empty());
 
-    const auto ops = kernel.find_struct(oomx::bpf::abi::ops_struct);
+    const auto ops = kernel.find_struct(oomx::bpf::abi::oom_ops.name);
     if (!ops) {
         return 0;
     }

@@ -28,6 +28,12 @@ struct reader {
         require(what.refusal() >= 0);
         require(what.took() >= what.decided_in());
     }
+    void operator()(const oomx::declaration& what) {
+        ++received;
+        require(what.policy().size() <= OOMX_NAME_LEN);
+        require(!fmt::format("{}", what).empty());
+        require(what.refusal() >= 0 && what.deaf() >= 0);
+    }
     void operator()(const oomx::cgroup_gone&) { ++received; }
 };
 

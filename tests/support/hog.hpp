@@ -83,12 +83,13 @@ private:
     }
 
     /// Small pages, so that what is held is what was asked for; volatile, or the compiler drops it.
+    /// Without a reservation, so that more may be asked for than there is.
     static void touch(std::uint64_t count) {
         if (count == 0) {
             return;
         }
-        void* const memory =
-            ::mmap(nullptr, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const memory = ::mmap(nullptr, count, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         ::madvise(memory, count, MADV_NOHUGEPAGE);
         auto* const page = static_cast<volatile char*>(memory);
         for (std::uint64_t at = 0; at < count; at += 4096) {

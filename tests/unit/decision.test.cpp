@@ -22,6 +22,7 @@ using oomx::cgroup_id;
 using oomx::decision;
 using oomx::errc;
 using oomx::test::decision_record;
+using oomx::test::declaration_record;
 using oomx::test::gone_record;
 
 namespace {
@@ -34,9 +35,11 @@ std::span<const std::byte> bytes_of(const Record& record) {
 /// What decode() handed over.
 struct received {
     std::optional<decision> decided;
+    std::optional<oomx::declaration> declared;
     std::optional<oomx::cgroup_gone> gone;
 
     void operator()(const decision& what) { decided = what; }
+    void operator()(const oomx::declaration& what) { declared = what; }
     void operator()(const oomx::cgroup_gone& what) { gone = what; }
 };
 
@@ -102,6 +105,51 @@ TEST_CASE("A removed cgroup is passed over for a receiver that takes decisions o
     int decisions = 0;
     CHECK(oomx::decode(bytes_of(gone_record()), [&](const decision&) { ++decisions; }));
     CHECK(decisions == 0);
+}
+
+TEST_CASE("A declaration record is handed over with what it holds") {
+    auto record = declaration_record();
+    record.error = -EBUSY;
+    record.deaf = -ENOSPC;
+    received got;
+    REQUIRE(oomx::decode(bytes_of(record), got));
+    REQUIRE(got.declared);
+    const auto& what = *got.declared;
+    CHECK(what.policy() == "pressure_kill");
+    CHECK(what.answer() == oomx::answer::progress);
+    CHECK(what.where() == cgroup_id{40});
+    CHECK(what.usage() == bytes{45 << 20});
+    CHECK(what.pressure() == oomx::pressure{.stall = 200ms, .window = 1s});
+    CHECK(what.refusal() == EBUSY);
+    CHECK(what.deaf() == ENOSPC);
+    CHECK(what.when() == 5s);
+    CHECK(what.took() == 123'456ns);
+}
+
+TEST_CASE("A record is passed over for a receiver that takes another kind") {
+    int calls = 0;
+    CHECK(oomx::decode(bytes_of(declaration_record()), [&](const decision&) { ++calls; }));
+    CHECK(oomx::decode(bytes_of(decision_record()), [&](const oomx::declaration&) { ++calls; }));
+    CHECK(calls == 0);
+}
+
+TEST_CASE("A declaration that no policy writes is malformed") {
+    received got;
+    const auto record = declaration_record();
+    CHECK_FALSE(oomx::decode(bytes_of(record).first(sizeof record - 1), got));
+    auto no_error = record;
+    no_error.error = 1;
+    const auto decoded = oomx::decode(bytes_of(no_error), got);
+    REQUIRE(!decoded);
+    CHECK(decoded.error().code() == errc::malformed);
+    CHECK(decoded.error().message() == "decode event: its errors 1 and 0 are none");
+    auto not_deaf = record;
+    not_deaf.deaf = -4096;
+    CHECK_FALSE(oomx::decode(bytes_of(not_deaf), got));
+    auto too_long = record;
+    too_long.took_ns = ~0ULL;
+    CHECK_FALSE(oomx::decode(bytes_of(too_long), got));
+    CHECK(!got.declared);
 }
 
 TEST_CASE("A record too short for a header is malformed") {

@@ -3,9 +3,10 @@
 #define OOMX_ABI_BPF_H
 
 /*
- * Everything on the BPF side that knows a revision of the "mm: BPF OOM" series; its C++ twin is
- * oomx/bpf/abi.hpp. v2 (27 Oct 2025) is what the test kernel has; v3 (26 Jan 2026) and the work
- * branch after it, v4, compile here and have never met a kernel: docs/kernel-support.md.
+ * Everything on the BPF side that knows a revision of the "mm: BPF OOM" series, with abi_psi.bpf.h
+ * for pressure; its C++ twin is oomx/bpf/abi.hpp. v2 (27 Oct 2025) is what the test kernel has; v3
+ * (26 Jan 2026) and the work branch after it, v4, compile here and have never met a kernel:
+ * docs/kernel-support.md.
  */
 #include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>

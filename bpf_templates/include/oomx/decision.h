@@ -8,6 +8,8 @@
  */
 #include <linux/types.h>
 
+#include <oomx/pressure.h>
+
 #define OOMX_RECORD_VERSION 1
 #define OOMX_NAME_LEN	    64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
 #define OOMX_TOP	    8  /* how many cgroups one decision names */
@@ -18,6 +20,7 @@
 enum oomx_event_kind {
 	OOMX_EVENT_DECISION = 1,
 	OOMX_EVENT_CGROUP_GONE = 2,
+	OOMX_EVENT_DECLARATION = 3,
 };
 
 struct oomx_event {
@@ -80,11 +83,38 @@ struct oomx_decision {
 	struct oomx_entry top[OOMX_TOP]; /* largest first */
 };
 
-/* A cgroup that this policy was attached to has been removed; the attachment is inert. */
+/*
+ * A cgroup that this policy was attached to has been removed, and the attachment is inert; or one
+ * that a pressure policy watched, which it does no longer.
+ */
 struct oomx_cgroup_gone {
 	struct oomx_event event;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 cgroup_id;
+	char policy[OOMX_NAME_LEN];
+};
+
+enum oomx_declaration_result {
+	OOMX_DECLARATION_DECLINED = 0,	  /* the policy chose not to act */
+	OOMX_DECLARATION_PROGRESS = 1,	  /* declared: somebody was killed, or is dying already */
+	OOMX_DECLARATION_NO_PROGRESS = 2, /* declared: nobody could be killed */
+	OOMX_DECLARATION_FAILED = 3,	  /* the kernel refused: see error */
+	OOMX_DECLARATION_SHADOW = 4,	  /* would have declared: shadow mode */
+	OOMX_DECLARATION_COOLING = 5,	  /* would have declared: too soon after the last time */
+};
+
+/* What a pressure policy did at one pressure event. */
+struct oomx_declaration {
+	struct oomx_event event;
+	__u64 time_ns;	 /* CLOCK_MONOTONIC at entry */
+	__u64 took_ns;	 /* entry to end: with all that out_of_memory() did */
+	__u64 cgroup_id; /* which is under pressure, 0: the whole system */
+	__u64 usage;	 /* bytes, if an OOM was declared for a cgroup */
+	struct oomx_pressure pressure;
+	__u32 result; /* enum oomx_declaration_result */
+	__s32 error;  /* negative errno, or 0 */
+	__s32 deaf;   /* negative errno: why this trigger will not fire again, or 0 */
+	__u32 reserved;
 	char policy[OOMX_NAME_LEN];
 };
 

@@ -33,16 +33,27 @@ enum class revision {
     unknown, ///< struct bpf_oom_ops is there, in a form nobody has described
 };
 
-inline constexpr const char* ops_struct = "bpf_oom_ops";
-inline constexpr const char* ops_value_struct = "bpf_struct_ops_bpf_oom_ops";
+/// A struct_ops type of the series.
+struct ops_type {
+    const char* name;     ///< of the struct of callbacks
+    const char* value;    ///< of the struct that is such a map's value
+    const char* required; ///< a callback it requires
+};
+
+/// OOMs.
+inline constexpr ops_type oom_ops{"bpf_oom_ops", "bpf_struct_ops_bpf_oom_ops",
+                                  "handle_out_of_memory"};
+
+/// Pressure; v1 and v2 have it.
+inline constexpr ops_type psi_ops{"bpf_psi_ops", "bpf_struct_ops_bpf_psi_ops", "handle_psi_event"};
 
 /// Told apart by the handler's parameters, never by the kernel's version.
 [[nodiscard]] inline revision revision_of(const btf_view& kernel) {
-    const auto ops = kernel.find_struct(ops_struct);
-    if (!ops || !kernel.find_struct(ops_value_struct)) {
+    const auto ops = kernel.find_struct(oom_ops.name);
+    if (!ops || !kernel.find_struct(oom_ops.value)) {
         return revision::none;
     }
-    constexpr std::string_view handler = "handle_out_of_memory";
+    constexpr std::string_view handler = oom_ops.required;
     if (ops->has("handle_cgroup_offline") || ops->callback_parameter(handler, 0) == "bpf_oom_ctx") {
         return revision::v2;
     }

@@ -37,15 +37,19 @@ namespace oomx::bpf {
 /// for a revision that has none.
 template <typename Maps>
 [[nodiscard]] bpf_map* ops_map(const Maps& maps, abi::revision which) {
-    switch (which) {
-    case abi::revision::v2:
-        return maps.oomx_ops_v2;
-    case abi::revision::v3:
-        return maps.oomx_ops_v3;
-    case abi::revision::v4_wip:
-        return maps.oomx_ops_v4;
-    default:
-        return nullptr;
+    if constexpr (requires { maps.oomx_psi_v2; }) {
+        return which == abi::revision::v2 ? maps.oomx_psi_v2 : nullptr;
+    } else {
+        switch (which) {
+        case abi::revision::v2:
+            return maps.oomx_ops_v2;
+        case abi::revision::v3:
+            return maps.oomx_ops_v3;
+        case abi::revision::v4_wip:
+            return maps.oomx_ops_v4;
+        default:
+            return nullptr;
+        }
     }
 }
 
@@ -54,7 +58,9 @@ template <typename Maps>
 template <typename Maps>
 void enable_ops(const Maps& maps, abi::revision which) {
     for (const auto each : abi::revisions) {
-        bpf_map__set_autocreate(ops_map(maps, each), each == which);
+        if (bpf_map* const map = ops_map(maps, each)) {
+            bpf_map__set_autocreate(map, each == which);
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <bpf/bpf.h>
+#include <fmt/format.h>
 
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/refusal.hpp>
@@ -35,23 +36,26 @@ struct pinned_maps {
 
     /// Those behind a link's struct_ops map. Errors: not_permitted, not_found (it was detached),
     /// mismatch (no policy of oomx's).
-    [[nodiscard]] static result<pinned_maps> find(std::uint32_t ops_id, const btf_view& kernel);
+    [[nodiscard]] static result<pinned_maps> find(std::uint32_t ops_id, const abi::ops_type& type,
+                                                  const btf_view& kernel);
 
 private:
-    static result<std::uint32_t> program_in(int ops, const btf_view& kernel);
+    static result<std::uint32_t> program_in(int ops, const abi::ops_type& type,
+                                            const btf_view& kernel);
     static result<std::vector<std::uint32_t>> maps_of(std::uint32_t program_id);
     result<void> take(unique_fd map, std::string_view name);
 };
 
-/// The id of the program that handles OOMs: a struct_ops value shows ids where it was given
+/// The id of the program that handles events: a struct_ops value shows ids where it was given
 /// descriptors (kernel/bpf/bpf_struct_ops.c).
-inline result<std::uint32_t> pinned_maps::program_in(int ops, const btf_view& kernel) {
-    const auto value_type = kernel.find_struct(abi::ops_value_struct);
-    const auto type = kernel.find_struct(abi::ops_struct);
+inline result<std::uint32_t> pinned_maps::program_in(int ops, const abi::ops_type& type,
+                                                     const btf_view& kernel) {
+    const auto value_type = kernel.find_struct(type.value);
+    const auto kernel_ops = kernel.find_struct(type.name);
     const auto data = value_type ? value_type->offset_of("data") : std::nullopt;
-    const auto handler = type ? type->offset_of("handle_out_of_memory") : std::nullopt;
+    const auto handler = kernel_ops ? kernel_ops->offset_of(type.required) : std::nullopt;
     if (!data || !handler) {
-        return failure(errc::unsupported, "this kernel has no bpf_oom");
+        return failure(errc::unsupported, fmt::format("this kernel has no {}", type.name));
     }
     bpf_map_info info{};
     std::uint32_t size = sizeof info;
@@ -59,7 +63,7 @@ inline result<std::uint32_t> pinned_maps::program_in(int ops, const btf_view& ke
         return refused(request::inspect, errno);
     }
     if (info.type != BPF_MAP_TYPE_STRUCT_OPS || info.value_size != value_type->size()) {
-        return failure(errc::mismatch, "it is no OOM policy");
+        return failure(errc::mismatch, fmt::format("what is linked there is no {}", type.name));
     }
     std::vector<std::byte> value(info.value_size);
     constexpr std::uint32_t only_key = 0;
@@ -106,7 +110,8 @@ inline result<void> pinned_maps::take(unique_fd map, std::string_view name) {
     return {};
 }
 
-inline result<pinned_maps> pinned_maps::find(std::uint32_t ops_id, const btf_view& kernel) {
+inline result<pinned_maps> pinned_maps::find(std::uint32_t ops_id, const abi::ops_type& type,
+                                             const btf_view& kernel) {
     if (ops_id == 0) {
         return failure(errc::not_found, "it is detached", "remove the pin, and attach anew");
     }
@@ -115,7 +120,7 @@ inline result<pinned_maps> pinned_maps::find(std::uint32_t ops_id, const btf_vie
     if (!found.ops) {
         return refused(request::inspect, errno);
     }
-    auto program = program_in(found.ops.native_handle(), kernel);
+    auto program = program_in(found.ops.native_handle(), type, kernel);
     if (!program) {
         return pass_on(std::move(program));
     }

@@ -124,6 +124,11 @@ inline constexpr auto refusals = std::to_array<refusal>({
      "choose a window from 0.5 s to 10 s; run with CAP_SYS_RESOURCE"},
     {request::create_trigger, ENOENT, errc::not_found, "there is no such cgroup",
      "open the cgroup again"},
+    {request::create_trigger, ENXIO, errc::unsupported, "it has no memory controller",
+     "write +memory to its parent's cgroup.subtree_control"},
+    {request::create_trigger, ENOSPC, errc::exhausted,
+     "the kernel's triggers fire once, and max_renewed have been made anew",
+     "put the policy in the place of itself: attachment::replace()"},
     {request::create_trigger, EOPNOTSUPP, errc::unsupported, "the kernel keeps no pressure figures",
      "boot with psi=1; write 1 to the cgroup's cgroup.pressure"},
     {request::create_trigger, ENODEV, errc::not_found, "the policy is being detached", "none"},
@@ -132,6 +137,10 @@ inline constexpr auto refusals = std::to_array<refusal>({
 
     {request::declare, EINVAL, errc::invalid_argument, "the order or a flag is out of range",
      "give an order the kernel can allocate"},
+    {request::declare, ENOENT, errc::not_found, "the cgroup is being removed", "none"},
+    {request::declare, EOPNOTSUPP, errc::unsupported,
+     "this kernel would say that it had declared a system-wide OOM, and do nothing",
+     "watch cgroups instead"},
     {request::declare, EBUSY, errc::busy, "an OOM is being handled already", "none: wait for it"},
     {request::declare, EINTR, errc::system, "a fatal signal ended the wait", "none"},
 });

@@ -56,8 +56,8 @@ namespace oomx::bpf {
 /// Errors: unsupported if it does not; any other means that it could not be told.
 [[nodiscard]] inline result<void> try_cgroup_scope(const btf_view& kernel) {
     const auto revision = abi::revision_of(kernel);
-    const auto ops = kernel.find_struct(abi::ops_struct);
-    const auto value_type = kernel.find_struct(abi::ops_value_struct);
+    const auto ops = kernel.find_struct(abi::oom_ops.name);
+    const auto value_type = kernel.find_struct(abi::oom_ops.value);
     const auto data = value_type ? value_type->offset_of("data") : std::nullopt;
     const auto handler = ops ? ops->index_of("handle_out_of_memory") : std::nullopt;
     const auto slot = ops ? ops->offset_of("handle_out_of_memory") : std::nullopt;

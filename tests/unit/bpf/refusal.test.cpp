@@ -65,6 +65,6 @@ TEST_CASE("What the kernel is known to answer has words") {
     known(request::open_pin, {ENOENT, EPERM, EACCES, EINVAL});
     known(request::inspect, {EPERM, ENOENT});
     known(request::kill, {EPERM, EINVAL, ENOMEM});
-    known(request::create_trigger, {EINVAL, ENOENT, EOPNOTSUPP, ENODEV, ENOMEM});
-    known(request::declare, {EINVAL, EBUSY, EINTR});
+    known(request::create_trigger, {EINVAL, ENOENT, ENXIO, ENOSPC, EOPNOTSUPP, ENODEV, ENOMEM});
+    known(request::declare, {EINVAL, ENOENT, EOPNOTSUPP, EBUSY, EINTR});
 }

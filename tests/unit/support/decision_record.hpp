@@ -41,6 +41,20 @@ inline oomx_decision decision_record() {
     return record;
 }
 
+/// pressure_kill found a cgroup under pressure and declared it out of memory.
+inline oomx_declaration declaration_record() {
+    oomx_declaration record{};
+    record.event = {OOMX_RECORD_VERSION, OOMX_EVENT_DECLARATION, sizeof record};
+    record.time_ns = 5'000'000'000;
+    record.took_ns = 123'456;
+    record.cgroup_id = 40;
+    record.usage = 45 * mib;
+    record.pressure = {OOMX_MEMORY, OOMX_FULL, 200'000, 1'000'000};
+    record.result = OOMX_DECLARATION_PROGRESS;
+    name(record.policy, "pressure_kill");
+    return record;
+}
+
 /// A cgroup with an attachment was removed.
 inline oomx_cgroup_gone gone_record() {
     oomx_cgroup_gone record{};
