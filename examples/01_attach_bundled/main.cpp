@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): all a handler may write to
 volatile std::sig_atomic_t interrupted = 0;
 
 int fail(const oomx::error& why) {
