@@ -2,6 +2,9 @@
 #pragma once
 
 // The table of contents. A layer includes only what is above it.
+//
+// What owns something says which threads may use it. Everything else is a value and as safe as an
+// int: any number of threads may read one, or one may change it. Functions share nothing.
 
 // Vocabulary.
 #include <oomx/bytes.hpp>

@@ -12,7 +12,8 @@
 namespace oomx::bpf {
 
 /// The one value of a BPF map of global variables, as memory shared with the programs that use it.
-/// Keeps the map alive. Other processors write to it at any time: read and write it by atomics.
+/// Keeps the map alive. Thread-safe but for moves, and other processors write to it at any time:
+/// read and write it by atomics.
 template <typename T>
 class [[nodiscard]] map_memory {
 public:

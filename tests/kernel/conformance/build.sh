@@ -22,11 +22,14 @@ done
 command -v bpftool >/dev/null || die "cannot build: no bpftool. Install with: apt-get install bpftool/bookworm-backports"
 
 mkdir -p "$out"
-# Anew for another kernel only: it is what everything else depends on.
-if [ "$(cat "$out/for" 2>/dev/null)" != "$vmlinux" ]; then
-	bpftool btf dump file "$vmlinux" format c >"$out/vmlinux.h"
-	echo "$vmlinux" >"$out/for"
-fi
+# VMs that run side by side use the same files: one of them builds, the others wait and find it done.
+exec {lock}>"$out/lock"
+flock "$lock"
+built_from=$(echo "$vmlinux" | cat - "$here"/* "$here"/../stress/*.[ch] | sha256sum)
+[ "$(cat "$out/built_from" 2>/dev/null)" != "$built_from" ] || exit 0
+rm -f "$out/built_from"
+
+bpftool btf dump file "$vmlinux" format c >"$out/vmlinux.h"
 for source in "$here"/*.bpf.c "$here"/../stress/*.bpf.c; do
 	[ -e "$source" ] || continue
 	object=$out/$(basename "${source%.c}").o
@@ -39,3 +42,4 @@ if [ -e "$here/../stress/stress.c" ]; then
 	gcc "${flags[@]}" -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
 	gcc "${flags[@]}" -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf
 fi
+echo "$built_from" >"$out/built_from"
