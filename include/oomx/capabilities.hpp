@@ -20,6 +20,7 @@
 
 namespace oomx {
 
+/// The remedy for a kernel without the series.
 inline constexpr std::string_view run_the_series =
     "run a kernel with the \"mm: BPF OOM\" series, such as oomx's test kernel (./dev kernel)";
 
@@ -125,6 +126,7 @@ struct capabilities : kernel_capabilities {
     }
 };
 
+/// In-kernel OOM policies, by the revision of the kernel's types.
 [[nodiscard]] inline capability judge_bpf_oom(bpf::abi::revision revision) {
     using enum capability::state;
     switch (revision) {
@@ -147,6 +149,7 @@ struct capabilities : kernel_capabilities {
             "run a kernel with v2 of the \"mm: BPF OOM\" series"};
 }
 
+/// In-kernel pressure policies, by the kernel's types.
 [[nodiscard]] inline capability judge_bpf_psi(const btf_view& kernel) {
     using enum capability::state;
     if (kernel.find_struct("bpf_psi_ops") && kernel.find_struct("bpf_struct_ops_bpf_psi_ops")) {
@@ -163,6 +166,7 @@ struct capabilities : kernel_capabilities {
             std::string{run_the_series}};
 }
 
+/// One kfunc: whether the kernel's types have it, and how many parameters it takes.
 [[nodiscard]] inline capability judge_kfunc(const kfunc& wanted, const btf_view& kernel) {
     using enum capability::state;
     const auto function = kernel.find_function(std::string{wanted.name});
@@ -193,6 +197,7 @@ struct capabilities : kernel_capabilities {
     return {yes, "measured: bpf_mem_cgroup_usage() gives bytes", {}};
 }
 
+/// Attaching to cgroups, by the outcome of a trial.
 [[nodiscard]] inline capability judge_cgroup_attach(const result<void>& trial) {
     using enum capability::state;
     if (trial) {
@@ -241,6 +246,7 @@ struct capabilities : kernel_capabilities {
     return found;
 }
 
+/// The libbpf that this program runs with, by its version.
 [[nodiscard]] inline capability judge_libbpf(unsigned major, unsigned minor) {
     using enum capability::state;
     if (major > 1 || (major == 1 && minor >= 4)) {

@@ -84,6 +84,7 @@ public:
     }
 };
 
+/// The one object of that category.
 [[nodiscard]] inline const std::error_category& errc_category() {
     static const errc_category_type category;
     return category;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -18,8 +17,9 @@
 
 #include <oomx/capability.hpp>
 #include <oomx/cgroup_files.hpp>
+#include <oomx/cgroup_mounts.hpp>
 #include <oomx/result.hpp>
-#include <oomx/unique_fd.hpp>
+#include <oomx/text.hpp>
 
 // What the files below /proc and /sys say of the machine and of this process. Reading and judging
 // are apart: what is judged is text, wherever it comes from.
@@ -33,13 +33,14 @@ struct machine_files {
     result<std::string> lockdown;       ///< /sys/kernel/security/lockdown
     result<std::string> jit;            ///< /proc/sys/net/core/bpf_jit_enable
     result<std::string> pressure;       ///< /proc/pressure/memory
-    result<std::string> mounts;         ///< /proc/self/mountinfo
+    result<std::string> mounts;         ///< /proc/self/mounts
     result<std::string> controllers;    ///< cgroup.controllers of the first cgroup v2 mount
 
     /// Those of this machine and this thread.
     [[nodiscard]] static machine_files read();
 };
 
+/// The error of a file that cannot be read.
 [[nodiscard]] inline result<std::string> cannot_read(const std::string& path, int cause) {
     auto code = errc::system;
     if (cause == ENOENT) {
@@ -62,62 +63,20 @@ struct machine_files {
 
 /// A small file, whole. Errors: not_found, not_permitted, system.
 [[nodiscard]] inline result<std::string> read_text(const std::string& path) {
-    const unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    std::string text;
-    std::array<char, 4096> buffer{};
-    ssize_t got = file ? 1 : -1;
-    while (got > 0) {
-        got = ::read(file.native_handle(), buffer.data(), buffer.size());
-        if (got > 0) {
-            text.append(buffer.data(), static_cast<std::size_t>(got));
-        }
-    }
-    if (got == 0) {
-        return text;
-    }
-    return cannot_read(path, errno);
-}
-
-/// Where the first cgroup v2 hierarchy is mounted, from /proc/self/mountinfo (proc(5)).
-[[nodiscard]] inline std::optional<std::string> cgroup2_mount(std::string_view mountinfo) {
-    while (!mountinfo.empty()) {
-        const auto line = mountinfo.substr(0, mountinfo.find('\n'));
-        mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
-        if (!line.contains(" - cgroup2 ")) {
-            continue;
-        }
-        // id parent device root mount-point …, with what is not printable as \ooo.
-        auto rest = line;
-        for (int field = 0; field < 4; ++field) {
-            rest.remove_prefix(std::min(rest.size(), rest.find(' ') + 1));
-        }
-        const auto escaped = rest.substr(0, rest.find(' '));
-        std::string path;
-        for (std::size_t i = 0; i < escaped.size(); ++i) {
-            unsigned code = 0;
-            if (escaped[i] == '\\' && i + 4 <= escaped.size() &&
-                std::from_chars(&escaped[i + 1], &escaped[i] + 4, code, 8).ptr == &escaped[i] + 4) {
-                path += static_cast<char>(code);
-                i += 3;
-            } else {
-                path += escaped[i];
-            }
-        }
-        return path;
-    }
-    return std::nullopt;
+    auto content = text::read_whole(AT_FDCWD, path);
+    return content ? content : cannot_read(path, content.error().system_error());
 }
 
 inline machine_files machine_files::read() {
-    auto mounts = read_text("/proc/self/mountinfo");
-    const auto mount = mounts ? cgroup2_mount(*mounts) : std::nullopt;
+    auto mounts = read_text("/proc/self/mounts");
+    const auto mount = mounts ? parse_cgroup_mounts(*mounts).v2 : std::nullopt;
     return {.status = read_text("/proc/thread-self/status"),
             .user_namespace = read_link("/proc/thread-self/ns/user"),
             .lockdown = read_text("/sys/kernel/security/lockdown"),
             .jit = read_text("/proc/sys/net/core/bpf_jit_enable"),
             .pressure = read_text("/proc/pressure/memory"),
             .mounts = std::move(mounts),
-            .controllers = mount ? read_text(*mount + "/cgroup.controllers")
+            .controllers = mount ? read_text(*mount / "cgroup.controllers")
                                  : result<std::string>{std::string{}}};
 }
 
@@ -129,8 +88,11 @@ struct privilege {
 };
 
 namespace privileges {
+/// To load programs and maps.
 inline constexpr privilege bpf{"CAP_BPF", 39, 21}; // 21: CAP_SYS_ADMIN
+/// To let programs read kernel memory.
 inline constexpr privilege perfmon{"CAP_PERFMON", 38, 21};
+/// For pressure windows of any length.
 inline constexpr privilege sys_resource{"CAP_SYS_RESOURCE", 24, std::nullopt};
 } // namespace privileges
 
@@ -210,7 +172,7 @@ inline constexpr privilege sys_resource{"CAP_SYS_RESOURCE", 24, std::nullopt};
         const auto& failed = files.mounts ? files.controllers : files.mounts;
         return {unknown, failed.error().message(), {}};
     }
-    if (!cgroup2_mount(*files.mounts)) {
+    if (!parse_cgroup_mounts(*files.mounts).v2) {
         return {no, "no cgroup v2 hierarchy is mounted", "mount -t cgroup2 none /sys/fs/cgroup"};
     }
     const auto controllers = parse_names(*files.controllers);

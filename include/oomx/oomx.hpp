@@ -59,3 +59,24 @@
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>
 #include <oomx/watches.hpp>
+
+/// Out-of-memory policies for the kernel's BPF OOM, from C++.
+namespace oomx {}
+
+/// What libbpf and the kernel have, one noun a header. Programs rarely need it.
+namespace oomx::bpf {}
+
+/// What depends on the revision of the "mm: BPF OOM" series.
+namespace oomx::bpf::abi {}
+
+/// The bundled policies.
+namespace oomx::policies {}
+
+/// Pieces of which the kernel's small files are read.
+namespace oomx::text {}
+
+/// The privileges that are asked for.
+namespace oomx::privileges {}
+
+/// Amounts as one writes them: 64_MiB.
+namespace oomx::literals {}

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "support/fake_cgroup.hpp"
+#include "support/mounts.hpp"
 #include "support/temporary_directory.hpp"
 
 using Catch::Matchers::EndsWith;
@@ -28,6 +29,7 @@ using oomx::cgroup;
 using oomx::errc;
 using oomx::limit;
 using oomx::test::fake_cgroup;
+using oomx::test::mount_of;
 using oomx::test::temporary_directory;
 
 namespace {
@@ -69,21 +71,6 @@ private:
 template <typename T>
 std::optional<errc> refused(const oomx::result<T>& outcome) {
     return outcome ? std::nullopt : std::optional{outcome.error().code()};
-}
-
-/// The first mount of that filesystem type.
-std::optional<std::filesystem::path> mount_of(std::string_view wanted) {
-    std::ifstream mounts{"/proc/self/mounts"};
-    std::string device;
-    std::string path;
-    std::string type;
-    std::string rest;
-    while (mounts >> device >> path >> type && std::getline(mounts, rest)) {
-        if (type == wanted) {
-            return path;
-        }
-    }
-    return std::nullopt;
 }
 
 } // namespace

@@ -19,8 +19,8 @@ namespace {
 
 oomx::result<std::string> unreadable(int cause) { return oomx::cannot_read("/a/file", cause); }
 
-constexpr const char* mounts = "23 1 0:21 / / rw - ext4 /dev/vda rw\n"
-                               "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n";
+constexpr const char* mounts = "/dev/vda / ext4 rw 0 0\n"
+                               "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n";
 
 /// A machine that has everything.
 machine_files complete() {
@@ -63,26 +63,6 @@ TEST_CASE("A link is read as it says") {
     std::filesystem::create_symlink("user:[7]", directory.path() / "user");
     CHECK(oomx::read_link(directory.path() / "user") == "user:[7]");
     CHECK(oomx::read_link(directory.path() / "none").error().system_error() == ENOENT);
-}
-
-TEST_CASE("The cgroup v2 mount is found among others") {
-    CHECK(oomx::cgroup2_mount(mounts) == "/sys/fs/cgroup");
-    CHECK(oomx::cgroup2_mount("36 31 0:33 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-                              "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n") ==
-          "/sys/fs/cgroup/unified");
-}
-
-TEST_CASE("A mount point's unprintable characters are undone") {
-    CHECK(oomx::cgroup2_mount("30 23 0:26 / /mnt/a\\040b\\134c rw - cgroup2 none rw") ==
-          "/mnt/a b\\c");
-    CHECK(oomx::cgroup2_mount("30 23 0:26 / /mnt\\04 rw - cgroup2 none rw") == "/mnt\\04");
-}
-
-TEST_CASE("Where no cgroup v2 is mounted there is no mount") {
-    CHECK(!oomx::cgroup2_mount(""));
-    CHECK(!oomx::cgroup2_mount("\n"));
-    CHECK(!oomx::cgroup2_mount("23 1 0:21 / / rw - ext4 /dev/cgroup2 rw\n"));
-    CHECK(oomx::cgroup2_mount(" - cgroup2 ") == "");
 }
 
 TEST_CASE("A machine that has everything is told so") {

@@ -66,6 +66,7 @@ inline constexpr ops_type psi_ops{"bpf_psi_ops", "bpf_struct_ops_bpf_psi_ops", "
     return revision::unknown;
 }
 
+/// What a revision is called: "v2".
 [[nodiscard]] constexpr std::string_view name(revision which) {
     switch (which) {
     case revision::none:

@@ -192,11 +192,11 @@ template <typename CreateLink = create_link>
 /// The root of the hierarchy as a directory: what "system-wide" is called since v3. Errors:
 /// unsupported where this process sees none or only a part of it; else as cgroup::open().
 [[nodiscard]] inline result<cgroup> root_directory() {
-    auto mounts = read_text("/proc/self/mountinfo");
+    auto mounts = read_text("/proc/self/mounts");
     if (!mounts) {
         return pass_on(std::move(mounts));
     }
-    const auto mount = cgroup2_mount(*mounts);
+    const auto mount = parse_cgroup_mounts(*mounts).v2;
     if (!mount) {
         return failure(errc::unsupported, "no cgroup v2 hierarchy is mounted",
                        "mount -t cgroup2 none /sys/fs/cgroup");
@@ -206,7 +206,7 @@ template <typename CreateLink = create_link>
         return failure(errc::unsupported,
                        fmt::format("{} is not the root of the hierarchy: this process lives in a "
                                    "cgroup namespace",
-                                   *mount),
+                                   mount->native()),
                        "run it outside of the container");
     }
     return root;

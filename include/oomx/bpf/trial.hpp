@@ -40,11 +40,13 @@ namespace oomx::bpf {
     return one;
 }
 
-/// A call of a kfunc, or of a helper by its number.
+/// The call of a kfunc.
 [[nodiscard]] constexpr bpf_insn call(const btf_function& kfunc) {
     return instruction(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0,
                        static_cast<std::int32_t>(kfunc.id));
 }
+
+/// The call of a helper.
 [[nodiscard]] constexpr bpf_insn call(bpf_func_id helper) {
     return instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
 }
