@@ -34,7 +34,7 @@ int use(const oomx::cgroup& where) {
 #ifdef dropping_a_loaded_policy // ignoring return value
     oomx::load<largest_leaf>();
 #endif
-#ifdef attaching_to_a_bare_path // to .const oomx::cgroup&|const cgroup. could not bind
+#ifdef attaching_to_a_bare_path // no matching (member )?function for call to .*attach
     auto other = policy->attach("/sys/fs/cgroup/batch.slice");
 #endif
 #ifdef options_with_a_bare_number // no matching function|invalid initialization of
