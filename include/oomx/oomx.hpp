@@ -77,6 +77,3 @@ namespace oomx::text {}
 
 /// The privileges that are asked for.
 namespace oomx::privileges {}
-
-/// Amounts as one writes them: 64_MiB.
-namespace oomx::literals {}
