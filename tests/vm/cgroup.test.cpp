@@ -269,7 +269,7 @@ TEST_CASE("Tasks that stand still for want of memory are seen as pressure") {
 
 // On a kernel booted with psi=0.
 TEST_CASE("Pressure that is off in the whole kernel is named with its boot parameter",
-          "[.][no_pressure]") {
+          "[.][without_psi]") {
     auto parent = control_group::make("parent");
 
     const auto stat = parent.open().memory_pressure();
