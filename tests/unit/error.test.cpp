@@ -81,3 +81,20 @@ TEST_CASE("No kind of error is a std::error_code that says success") {
     CHECK(oomx::make_error_code(oomx::errc::unsupported));
     CHECK(std::error_code{oomx::errc::rejected}.message() == "rejected by the kernel");
 }
+
+TEST_CASE("Each kind of error has words, and its condition where the standard has one") {
+    const auto is = [](errc kind, std::errc condition) {
+        return oomx::make_error_code(kind) == condition;
+    };
+    CHECK(is(errc::unsupported, std::errc::not_supported));
+    CHECK(is(errc::not_permitted, std::errc::operation_not_permitted));
+    CHECK(is(errc::not_found, std::errc::no_such_file_or_directory));
+    CHECK(is(errc::not_a_cgroup, std::errc::not_a_directory));
+    CHECK(is(errc::invalid_argument, std::errc::invalid_argument));
+    CHECK(is(errc::exhausted, std::errc::not_enough_memory));
+    CHECK(!is(errc::malformed, std::errc::invalid_argument));
+    for (int code = 1; code <= static_cast<int>(errc::system); ++code) {
+        CHECK(oomx::errc_category().message(code) != "unknown");
+    }
+    CHECK(oomx::errc_category().message(0) == "unknown");
+}
