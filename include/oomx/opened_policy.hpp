@@ -123,12 +123,14 @@ private:
 
     /// The revision of the kernel's ops for this policy.
     [[nodiscard]] static result<bpf::abi::revision> supported_by(const btf_view& kernel) {
-        auto found = probe(kernel);
-        auto& needed = oom_policy<P> ? found.bpf_oom : found.bpf_psi;
+        // Not all of probe(): looking for each kfunc takes as long as the rest of a load.
+        const auto revision =
+            oom_policy<P> ? bpf::abi::revision_of(kernel) : bpf::abi::revision::v2;
+        auto needed = oom_policy<P> ? judge_bpf_oom(revision) : judge_bpf_psi(kernel);
         if (!needed) {
             return failure(errc::unsupported, std::move(needed.because), std::move(needed.remedy));
         }
-        return oom_policy<P> ? found.revision : bpf::abi::revision::v2;
+        return revision;
     }
 
     /// What is needed from here on are three maps: the object, with the compiled policy, goes.
