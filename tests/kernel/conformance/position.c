@@ -249,25 +249,36 @@ static pid_t fill_zram(size_t bytes)
 		pause();
 }
 
-void test_oom_without_fs(void)
+/* Whether a global OOM without __GFP_FS came, before one with it killed the filler. */
+static bool oom_without_fs_came(void)
 {
 	size_t bytes = machine_memory();
+	uint64_t end = now_ns() + 30000000000ULL;
 	pid_t filler, writer;
 	char text[32];
-	bool came;
+	bool came = false;
 
-	observed("entries");
 	/* Together too much, but not after the first has gone. */
 	snprintf(text, sizeof(text), "%zu", (bytes / 2) & ~(MIB - 1));
 	set_file(ZRAM "disksize", text);
 	filler = hog(cg_make("conf/filler"), bytes / 3 * 2, 1000);
-	CHECK(alive(filler));
 	writer = fill_zram(bytes / 2);
-	came = wait_for(&path->entered_without_fs, 1, 60000);
-	kill(filler, SIGKILL);
+	while (!came && alive(filler) && now_ns() < end)
+		came = wait_for(&path->entered_without_fs, 1, 5);
+	kill_and_reap(filler);
 	kill_and_reap(writer);
 	set_file(ZRAM "reset", "1");
-	CHECK(came);
+	return came;
+}
+
+void test_oom_without_fs(void)
+{
+	int tries = 5;
+
+	observed("entries");
+	/* Whichever process needs a page first decides which kind it is: mostly the writer. */
+	while (!oom_without_fs_came())
+		EXPECT(>, --tries, 0);
 	EQ(path->handled_without_fs, 0);
 }
 
