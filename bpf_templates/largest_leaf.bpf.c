@@ -19,7 +19,7 @@ static __always_inline int handle(struct oomx_scope *scope)
 	__u64 largest = 0;
 
 	oomx_for_each_leaf(scope, leaf) {
-		__u64 size = oomx_usage_without_cache(leaf);
+		__u64 size = oomx_leaf_size(scope);
 
 		if (size < config.min_usage) {
 			oomx_spare(leaf);

@@ -96,12 +96,13 @@ public:
     /// loaded_policy.
     ///
     /// The kernel's v2 has no way to exchange two policies: between the end of one and the start of
-    /// the other, some microseconds, an OOM goes to the parent's policy or the kernel's own killer.
-    /// Where nothing but live fields of the config change, loaded_policy::reconfigure() has no such
-    /// gap. A pin moves to the new one.
+    /// the other, less than a millisecond as a rule (docs/ownership.md), an OOM goes to the
+    /// parent's policy or the kernel's own killer. Where nothing but live fields of the config
+    /// change, loaded_policy::reconfigure() has no such gap. A pin moves to the new one.
     ///
     /// After an error the old policy is in force. Should even that not succeed, because somebody
-    /// else has taken the place meanwhile, the error says so and the attachment is inert.
+    /// else has taken the place meanwhile, the error says so and the attachment is inert; or its
+    /// pin is lost, and the error says that.
     template <typename Policy>
     [[nodiscard]] result<void> replace(const Policy& next) {
         return within(put_in_place(next.ops()), [&] {
@@ -207,13 +208,15 @@ private:
     /// Back to the policy before, after the other one could not take its place.
     [[nodiscard]] result<void> put_back(error why) {
         auto back = policy_->attach(where_);
-        auto pinned = back ? move_pin(*back) : result<void>{};
-        if (!back || !pinned) {
-            const auto& also = back ? pinned.error() : back.error();
-            why = std::move(why).within(fmt::format("the old one is lost, too ({})", also));
+        if (!back) {
+            return failure(
+                std::move(why).within(fmt::format("the old one is lost, too ({})", back.error())));
         }
-        if (back) {
-            link_ = std::move(*back);
+        link_ = std::move(*back);
+        if (auto pinned = move_pin(link_); !pinned) {
+            why = std::move(why).within(
+                fmt::format("the old one is back, but not pinned ({})", pinned.error()));
+            pin_.reset(); // what is there now is not its pin
         }
         return failure(std::move(why));
     }

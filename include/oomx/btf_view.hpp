@@ -11,6 +11,7 @@
 
 #include <bpf/btf.h>
 
+#include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx {
@@ -110,6 +111,7 @@ class btf_view {
 public:
     /// Those of the running kernel. Error: unsupported where it carries none.
     [[nodiscard]] static result<btf_view> kernel() {
+        const bpf::libbpf_messages messages; // else libbpf prints
         btf* const types = btf__load_vmlinux_btf();
         if (types == nullptr) {
             return failure(error{errc::unsupported, errno, "/sys/kernel/btf/vmlinux cannot be read",

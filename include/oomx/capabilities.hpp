@@ -152,7 +152,7 @@ struct capabilities : kernel_capabilities {
 /// In-kernel pressure policies, by the kernel's types.
 [[nodiscard]] inline capability judge_bpf_psi(const btf_view& kernel) {
     using enum capability::state;
-    if (kernel.find_struct("bpf_psi_ops") && kernel.find_struct("bpf_struct_ops_bpf_psi_ops")) {
+    if (kernel.find_struct(bpf::abi::psi_ops.name) && kernel.find_struct(bpf::abi::psi_ops.value)) {
         return {yes, "struct bpf_psi_ops as in v2 of the series", {}};
     }
     if (kernel.has_typedef("btf_trace_psi_avgs_work")) {

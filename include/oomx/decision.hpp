@@ -62,7 +62,9 @@ public:
     explicit decision(const oomx_decision& record) : record_{record} {}
 
     /// The name of the policy that decided. Valid while this decision lives.
-    [[nodiscard]] std::string_view policy() const { return {record_.policy, policy_length()}; }
+    [[nodiscard]] std::string_view policy() const {
+        return {record_.policy, ::strnlen(record_.policy, sizeof record_.policy)};
+    }
 
     /// How it ended; a value this library does not name comes from a newer policy.
     [[nodiscard]] oomx::outcome outcome() const { return oomx::outcome{record_.result}; }
@@ -113,7 +115,7 @@ public:
         return std::chrono::nanoseconds{record_.took_ns};
     }
 
-    /// Of the config the policy was loaded with.
+    /// Of the config it was decided by: loaded_policy::generation().
     [[nodiscard]] std::uint64_t generation() const { return record_.generation; }
 
     /// The largest cgroups that were looked at, largest first: how many.
@@ -127,10 +129,6 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t policy_length() const {
-        return ::strnlen(record_.policy, sizeof record_.policy);
-    }
-
     oomx_decision record_;
 };
 
@@ -200,6 +198,9 @@ private:
 /// that a pressure policy watched, which it does no longer.
 struct cgroup_gone {
     cgroup_id id; ///< never used again within this boot
+
+    /// Takes a record whose version was checked, as decode() does.
+    explicit cgroup_gone(const oomx_cgroup_gone& record) : id{record.cgroup_id} {}
 };
 
 namespace detail {
@@ -239,6 +240,27 @@ constexpr bool is_error_or_none(int error) {
     return {};
 }
 
+/// As above: there is nothing in it that could be wrong.
+[[nodiscard]] inline std::string flaw_of(const oomx_cgroup_gone& /*raw*/) { return {}; }
+
+namespace detail {
+
+/// A record of the right kind and size, to a receiver if it takes such.
+template <typename Event, typename Raw, typename Receive>
+[[nodiscard]] result<void> hand_over(std::span<const std::byte> record, Receive& receive) {
+    Raw raw{};
+    std::memcpy(&raw, record.data(), sizeof raw);
+    if (const auto flaw = flaw_of(raw); !flaw.empty()) {
+        return failure(errc::malformed, fmt::format("decode event: {}", flaw));
+    }
+    if constexpr (std::is_invocable_v<Receive&, const Event&>) {
+        receive(Event{raw});
+    }
+    return {};
+}
+
+} // namespace detail
+
 /// Reads one record of the ring buffer and hands it to `receive`, which is called with a
 /// `const decision&`, a `const declaration&` or a `const cgroup_gone&`, whichever of these it
 /// takes. Thread-safe.
@@ -265,34 +287,13 @@ template <typename Receive>
                        "build the policy and the program with the same oomx");
     }
     if (event.kind == OOMX_EVENT_DECISION && record.size() == sizeof(oomx_decision)) {
-        oomx_decision raw{};
-        std::memcpy(&raw, record.data(), sizeof raw);
-        if (const auto flaw = flaw_of(raw); !flaw.empty()) {
-            return failure(errc::malformed, fmt::format("decode event: {}", flaw));
-        }
-        if constexpr (std::is_invocable_v<Receive, const decision&>) {
-            receive(decision{raw});
-        }
-        return {};
+        return detail::hand_over<decision, oomx_decision>(record, receive);
     }
     if (event.kind == OOMX_EVENT_DECLARATION && record.size() == sizeof(oomx_declaration)) {
-        oomx_declaration raw{};
-        std::memcpy(&raw, record.data(), sizeof raw);
-        if (const auto flaw = flaw_of(raw); !flaw.empty()) {
-            return failure(errc::malformed, fmt::format("decode event: {}", flaw));
-        }
-        if constexpr (std::is_invocable_v<Receive, const declaration&>) {
-            receive(declaration{raw});
-        }
-        return {};
+        return detail::hand_over<declaration, oomx_declaration>(record, receive);
     }
     if (event.kind == OOMX_EVENT_CGROUP_GONE && record.size() == sizeof(oomx_cgroup_gone)) {
-        if constexpr (std::is_invocable_v<Receive, const cgroup_gone&>) {
-            oomx_cgroup_gone raw{};
-            std::memcpy(&raw, record.data(), sizeof raw);
-            receive(cgroup_gone{cgroup_id{raw.cgroup_id}});
-        }
-        return {};
+        return detail::hand_over<cgroup_gone, oomx_cgroup_gone>(record, receive);
     }
     return failure(errc::malformed, fmt::format("decode event: kind {} in {} bytes is unknown",
                                                 event.kind, record.size()));

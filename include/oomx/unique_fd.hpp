@@ -50,10 +50,10 @@ private:
 
 static_assert(sizeof(unique_fd) == sizeof(int));
 
-/// Another descriptor of the same open file, closed on exec. Error: system, where the process has
-/// as many as it may.
-[[nodiscard]] inline result<unique_fd> duplicate(int fd) {
-    unique_fd copy{::fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+/// Another descriptor of the same open file, closed on exec, the lowest free one from `at_least`
+/// on. Error: system, where the process has as many as it may.
+[[nodiscard]] inline result<unique_fd> duplicate(int fd, int at_least = 0) {
+    unique_fd copy{::fcntl(fd, F_DUPFD_CLOEXEC, at_least)};
     if (!copy) {
         return failure(
             error{errc::system, errno, "refused", "raise RLIMIT_NOFILE if it is EMFILE"}.within(

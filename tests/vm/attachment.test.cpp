@@ -156,6 +156,44 @@ TEST_CASE("Where a pin could not move, the old policy stays") {
     must(std::move(attachment).detach());
 }
 
+TEST_CASE("Where a pin turns out not to move, the old policy is back, without it") {
+    doomed_tree tree;
+    auto before = must(oomx::load<largest_leaf>());
+    auto after = must(oomx::load<decliner>());
+    auto attachment = must(before.attach(tree.parent.open()));
+    must(attachment.pin(pin));
+    // Somebody has put a directory in the place of the pin: no pin can be renamed to that.
+    std::filesystem::remove(pin);
+    std::filesystem::create_directory(pin);
+
+    CHECK_THAT(refusal(attachment.replace(after)),
+               ContainsSubstring("the old one is back, but not pinned (rename "));
+
+    CHECK_FALSE(attachment.pinned_at());
+    CHECK_FALSE(std::filesystem::exists(pin.native() + "-next"));
+    tree.run_out_of_memory();
+    CHECK(tree.victim.was_killed());
+    CHECK(before.counters().handled > 0);
+    CHECK(after.counters().declined == 0);
+    std::filesystem::remove(pin);
+}
+
+TEST_CASE("A policy whose place somebody else has taken is lost, and the error says so") {
+    auto parent = control_group::make("parent");
+    auto policy = must(oomx::load<largest_leaf>());
+    auto attachment = must(policy.attach(parent.open()));
+    must(oomx::bpf::link{must(oomx::duplicate(attachment.native_handle()))}.detach());
+    auto other = must(oomx::load<decliner>());
+    const auto taken = must(other.attach(parent.open()));
+
+    auto refused = attachment.replace(policy);
+
+    CHECK_THAT(refusal(refused), ContainsSubstring("the old one is lost, too (attach policy "));
+    CHECK(refused.error().code() == errc::busy);
+    CHECK_FALSE(must(attachment.in_force()));
+    CHECK(must(taken.in_force()));
+}
+
 TEST_CASE("On a cgroup that was removed nothing is replaced") {
     auto parent = control_group::make("parent");
     auto before = must(oomx::load<largest_leaf>());

@@ -65,7 +65,7 @@ struct oomx_decision {
 	__u64 time_ns;	   /* CLOCK_MONOTONIC at entry */
 	__u64 decided_ns;  /* entry to choice */
 	__u64 took_ns;	   /* entry to return: with the kill and the kernel's report of it */
-	__u64 generation;  /* of the config the policy was loaded with */
+	__u64 generation;  /* of the config it was decided by */
 	__u64 attached_to; /* cgroup id of the instance, 0: system-wide; or unknown */
 	__u64 scope;	   /* cgroup id of the OOM, 0: system-wide */
 	__u64 scope_usage; /* bytes, 0 if system-wide */

@@ -12,7 +12,14 @@ struct oomx_scope {
 	struct oom_control *oc;
 	struct mem_cgroup *root;  /* the cgroup that is out of memory, or the root: held */
 	struct mem_cgroup *dying; /* holds an earlier victim, still dying: held, or NULL */
+	__u64 leaf_size;	  /* see oomx_leaf_size() */
 };
+
+/* What the leaf at hand holds besides page cache: bytes, read once for the rule and the record. */
+static __always_inline __u64 oomx_leaf_size(const struct oomx_scope *scope)
+{
+	return scope->leaf_size;
+}
 
 /* What a handler returns: claim the OOM, or pass it to the parent or the kernel. */
 enum oomx_outcome {

@@ -74,7 +74,6 @@ static __always_inline struct mem_cgroup *oomx_next_leaf(struct oomx_scope *scop
 		struct mem_cgroup *leaf;
 		__u32 processes = 0;
 		__u32 verdict;
-		__u64 size;
 
 		/* Counts itself and its online children; an offline one counts nothing. */
 		if (css->online_cnt.counter != 1)
@@ -84,10 +83,11 @@ static __always_inline struct mem_cgroup *oomx_next_leaf(struct oomx_scope *scop
 			continue;
 
 		verdict = oomx_look(leaf, &processes);
-		size = oomx_usage_without_cache(leaf);
 		oomx_record.considered++;
-		if (verdict != OOMX_VERDICT_EMPTY)
-			oomx_note(oomx_memcg_id(leaf), size, processes, verdict);
+		if (verdict != OOMX_VERDICT_EMPTY) {
+			scope->leaf_size = oomx_usage_without_cache(leaf);
+			oomx_note(oomx_memcg_id(leaf), scope->leaf_size, processes, verdict);
+		}
 
 		if (verdict == OOMX_VERDICT_CANDIDATE) {
 			oomx_record.eligible++;

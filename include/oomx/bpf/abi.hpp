@@ -2,22 +2,19 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include <oomx/btf_view.hpp>
 #include <oomx/ids.hpp>
-#include <oomx/unique_fd.hpp>
+#include <oomx/text.hpp>
 
 // Everything on the C++ side that knows a revision of the "mm: BPF OOM" series, with attach.hpp;
 // its BPF twin is oomx/abi.bpf.h. Only v2 has been tried on a kernel: docs/kernel-support.md.
@@ -134,20 +131,17 @@ static_assert(offsetof(link_info, map_id) == 16);
 /// not say. From the descriptor's fdinfo: unlike bpf_link_info it shows what a kernel does not
 /// know.
 [[nodiscard]] inline std::optional<cgroup_id> attached_cgroup(int link_fd) {
-    std::array<char, 1024> text{};
-    const unique_fd source{
-        ::open(fmt::format("/proc/self/fdinfo/{}", link_fd).c_str(), O_RDONLY | O_CLOEXEC)};
-    const auto got = ::read(source.native_handle(), text.data(), text.size());
-    const std::string_view lines{text.data(), got < 0 ? 0 : static_cast<std::size_t>(got)};
-    constexpr std::string_view key = "\ncgroup_id:\t";
-    const auto at = lines.find(key);
-    std::uint64_t id = 0;
-    if (at == std::string_view::npos ||
-        std::from_chars(lines.data() + at + key.size(), lines.data() + lines.size(), id).ec !=
-            std::errc{}) {
-        return std::nullopt;
+    const auto content = text::read_whole(AT_FDCWD, fmt::format("/proc/self/fdinfo/{}", link_fd));
+    std::string_view rest = content ? std::string_view{*content} : std::string_view{};
+    while (!rest.empty()) {
+        const auto [line, behind] = text::split_at(rest, '\n');
+        const auto [key, value] = text::split_at(line, '\t');
+        if (const auto id = text::number(value); id && key == "cgroup_id:") {
+            return *id == std::to_underlying(no_cgroup) ? root_cgroup : cgroup_id{*id};
+        }
+        rest = behind;
     }
-    return id == std::to_underlying(no_cgroup) ? root_cgroup : cgroup_id{id};
+    return std::nullopt;
 }
 
 } // namespace oomx::bpf::abi

@@ -219,11 +219,7 @@ template <typename CreateLink = create_link>
         auto root = root_directory();
         return root ? directory_of(*root) : pass_on(std::move(root));
     }
-    unique_fd directory{::fcntl(where.native_handle(), F_DUPFD_CLOEXEC, 1)};
-    if (!directory) {
-        return failure(errc::system, errno, "its descriptor cannot be copied");
-    }
-    return directory;
+    return duplicate(where.native_handle(), 1);
 }
 
 /// Links a published struct_ops map to a cgroup, or system-wide for cgroup::root().

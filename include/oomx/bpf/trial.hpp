@@ -17,6 +17,7 @@
 
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/result.hpp>
@@ -81,6 +82,7 @@ namespace oomx::bpf {
 
     // The kernel wants every struct_ops map to come with types of its own, and does not look at
     // them.
+    const libbpf_messages messages; // else libbpf prints
     const std::unique_ptr<btf, decltype(&btf__free)> types{btf__new_empty(), &btf__free};
     btf__add_int(types.get(), "int", sizeof(int), BTF_INT_SIGNED);
     if (const int failed = btf__load_into_kernel(types.get()); failed != 0) {
