@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * largest_leaf: of the leaf cgroups inside the OOM's scope, the one that holds the most memory
- * besides page cache dies whole.
+ * largest_leaf: of the cgroups inside the OOM's scope, the one that holds the most memory besides
+ * page cache dies whole.
  *
- * Spared are leaves that hold a process with oom_score_adj -1000 (the rails see to that) and
- * leaves below min_usage. Of two equally large ones the one with the lower cgroup id dies, so
- * that the order of the walk does not matter.
+ * Page cache does not count because the kernel gives it back without a kill. Shared memory does,
+ * though the kernel calls it file: it has no file to go back to. Spared is who holds less than
+ * min_usage.
  */
 #include <oomx/policy.bpf.h>
 
@@ -13,25 +13,11 @@
 
 OOMX_CONFIG(struct oomx_largest_leaf_config);
 
-static __always_inline int handle(struct oomx_scope *scope)
+static __always_inline __u64 score(const struct oomx_candidate *c)
 {
-	oomx_memcg_ref victim = NULL;
-	__u64 largest = 0;
+	__u64 size = oomx_without_cache(c->usage, c->file, c->shmem);
 
-	oomx_for_each_leaf(scope, leaf) {
-		__u64 size = oomx_leaf_size(scope);
-
-		if (size < config.min_usage) {
-			oomx_spare(leaf);
-			continue;
-		}
-		if (size > largest ||
-		    (size == largest && oomx_memcg_id(leaf) < oomx_memcg_id(victim))) {
-			largest = size;
-			oomx_replace(&victim, leaf);
-		}
-	}
-	return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;
+	return size < config.min_usage ? OOMX_SPARE : size;
 }
 
-OOMX_POLICY(largest_leaf, handle);
+OOMX_RANK_POLICY(largest_leaf, score, OOMX_READ_USAGE | OOMX_READ_STAT);

@@ -6,7 +6,8 @@
 
 struct oomx_largest_leaf_config {
 	struct oomx_rails rails;
-	__u64 min_usage; /* bytes: a smaller leaf is spared */
+	struct oomx_ranking ranking;
+	__u64 min_usage; /* bytes: a smaller candidate is spared */
 };
 
 #endif

@@ -35,7 +35,7 @@ endif()
 if(_oomx_missing)
   set(OOMX_CAN_BUILD_POLICIES FALSE CACHE INTERNAL "")
   list(JOIN _oomx_missing " and " _oomx_missing)
-  message(WARNING "oomx: policies are not built: ${_oomx_missing} not found. "
+  message(WARNING "oomx: policies are not built for BPF: ${_oomx_missing} not found. "
                   "Install it, or name it with -DOOMX_CLANG=… or -DOOMX_BPFTOOL=….")
   return()
 endif()

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -64,6 +65,11 @@ int main(int argc, char** argv) {
     while (interrupted == 0) {
         auto polled = events->poll(1s, [](const oomx::decision& decision) {
             fmt::print("{}\n", decision);
+            // A record has ids only; while the cgroup exists it can be found by its id.
+            if (auto victim = oomx::cgroup::open(decision.victim())) {
+                fmt::print("  cgroup {} is {}\n", std::to_underlying(decision.victim()),
+                           victim->path().native());
+            }
             std::fflush(stdout);
         });
         if (!polled) {

@@ -79,10 +79,14 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
                                    std::to_underlying(*info->where), where.path().native()),
                        "that cgroup may have been removed: remove the pin, and attach anew");
     }
-    auto policy =
-        loaded_policy<P>::make(bpf::ops{std::move(maps->ops), bpf::abi::revision_of(*kernel),
-                                        std::string{P::name}, proven_by(where)},
-                               std::move(maps->events), maps->data.native_handle());
+    if (oom_policy<P> && !maps->preferences) {
+        return failure(errc::mismatch, "it has no map oomx_preferences",
+                       "remove the pin, and attach anew");
+    }
+    auto policy = loaded_policy<P>::make(
+        bpf::ops{std::move(maps->ops), bpf::abi::revision_of(*kernel), std::string{P::name},
+                 proven_by(where)},
+        std::move(maps->events), std::move(maps->preferences), maps->data.native_handle());
     if (!policy) {
         return pass_on(std::move(policy));
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -62,6 +63,13 @@ public:
     [[nodiscard]] static cgroup root() {
         return cgroup{unique_fd{}, "the whole system", root_cgroup};
     }
+
+    /// Opens the one with this id, wherever it is; path() is where that is now. Needs a mounted
+    /// hierarchy and CAP_DAC_READ_SEARCH.
+    ///
+    /// Errors: not_found, once it is removed, or where the mount does not show it; not_permitted;
+    /// not_a_cgroup, where no hierarchy is mounted.
+    [[nodiscard]] static result<cgroup> open(cgroup_id id);
 
     /// Takes over a directory that was opened elsewhere, without a check that it is a cgroup: one
     /// that was handed over a socket, or a made-up tree in a test. `path` is for messages.
@@ -132,6 +140,10 @@ public:
 
     /// Whether the memory controller works on this cgroup itself, not only on an ancestor.
     [[nodiscard]] result<bool> has_memory_controller() const;
+
+    /// Fails where it does not, and says what to do: what a policy is told of a cgroup is of no
+    /// effect then. The whole system needs none. Error besides: unsupported.
+    [[nodiscard]] result<void> require_memory_controller() const;
 
     // --- its memory: Documentation/admin-guide/cgroup-v2.rst, "Memory Interface Files" ---
 
@@ -204,6 +216,7 @@ private:
         : directory_{std::move(directory)}, path_{std::move(path)}, id_{id} {}
 
     static result<cgroup> open_directory(const std::filesystem::path& path);
+    static result<cgroup> open_handle(cgroup_id id);
     static result<void> require_cgroup2(int directory);
 
     [[nodiscard]] unique_fd open_from_here(const std::string& name, std::uint64_t resolve) const;
@@ -255,6 +268,57 @@ inline result<cgroup> cgroup::open_directory(const std::filesystem::path& path) 
 inline result<cgroup> cgroup::open(const std::filesystem::path& path) {
     return within(open_directory(path),
                   [&] { return fmt::format("open cgroup {}", path.native()); });
+}
+
+/// The kernel's name for a cgroup that does not change: its id, as a file handle (FILEID_KERNFS,
+/// include/linux/exportfs.h).
+inline result<cgroup> cgroup::open_handle(cgroup_id id) {
+    constexpr int fileid_kernfs = 0xfe;
+    const auto mounts = find_cgroup_mounts();
+    if (!mounts.v2) {
+        return failure(errc::not_a_cgroup, "there is no hierarchy to look in", mounts.remedy());
+    }
+    const unique_fd mount{::open(mounts.v2->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!mount) {
+        return failure(cgroup_open_error(errno));
+    }
+    struct { // a file_handle with its bytes
+        unsigned int size;
+        int type;
+        cgroup_id id;
+    } handle{sizeof id, fileid_kernfs, id};
+    static_assert(offsetof(decltype(handle), id) == offsetof(file_handle, f_handle));
+    unique_fd directory{::open_by_handle_at(mount.native_handle(),
+                                            reinterpret_cast<file_handle*>(&handle),
+                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!directory) {
+        const int cause = errno;
+        if (cause == ESTALE) {
+            return failure(errc::not_found, cause, "the cgroup was removed",
+                           "none: its id is never used again");
+        }
+        if (cause == EPERM) {
+            return failure(errc::not_permitted, cause, "this process may not open files by id",
+                           "run as root, or with CAP_DAC_READ_SEARCH");
+        }
+        return failure(cgroup_open_error(cause));
+    }
+    std::error_code refused;
+    auto path = std::filesystem::read_symlink(
+        fmt::format("/proc/self/fd/{}", directory.native_handle()), refused);
+    if (refused) {
+        return failure(errc::system, refused.value(), "its path cannot be read");
+    }
+    return adopt(std::move(directory), std::move(path));
+}
+
+inline result<cgroup> cgroup::open(cgroup_id id) {
+    if (id == no_cgroup || id == unknown_cgroup) {
+        return failure(errc::invalid_argument, "open cgroup: no cgroup has that id",
+                       "give one that a cgroup or a decision has");
+    }
+    return within(open_handle(id),
+                  [&] { return fmt::format("open cgroup {}", std::to_underlying(id)); });
 }
 
 inline result<void> cgroup::require_directory() const {
@@ -422,6 +486,21 @@ inline result<bool> cgroup::has_memory_controller() const {
         return pass_on(std::move(names));
     }
     return names->contains("memory");
+}
+
+inline result<void> cgroup::require_memory_controller() const {
+    if (is_root()) {
+        return {};
+    }
+    auto controlled = has_memory_controller();
+    if (!controlled) {
+        return pass_on(std::move(controlled));
+    }
+    if (!*controlled) {
+        return failure(errc::unsupported, "it has no memory controller",
+                       "write +memory to its parent's cgroup.subtree_control");
+    }
+    return {};
 }
 
 } // namespace oomx

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,7 +15,7 @@
 
 namespace oomx {
 
-/// Why a cgroup was chosen or spared, in a few words.
+/// Why a cgroup was chosen or spared, in a few words that follow a name or a number.
 [[nodiscard]] constexpr std::string_view describe(verdict what) {
     switch (what) {
     case verdict::candidate:
@@ -22,167 +23,178 @@ namespace oomx {
     case verdict::chosen:
         return "chosen";
     case verdict::spared_oom_score_adj:
-        return "spared, holds a process with oom_score_adj -1000";
+        return "spared for a process with oom_score_adj -1000";
     case verdict::spared_init:
-        return "spared, holds process 1";
+        return "spared for process 1";
     case verdict::spared_many_processes:
-        return "spared, holds more processes than max_processes";
+        return "spared for more processes than max_processes";
     case verdict::spared_by_policy:
         return "spared by the policy";
+    case verdict::spared_never_kill:
+        return "spared by never_kill";
     case verdict::unreadable:
-        return "spared, its processes could not be listed";
+        return "spared for processes that could not be listed";
     case verdict::empty:
-        return "holds no process";
+        return "without a process";
     case verdict::dying:
-        return "holds an earlier victim that is still dying";
+        return "with an earlier victim that is still dying";
+    case verdict::out_of_scope:
+        return "outside the OOM's scope";
+    case verdict::over_bound:
+        return "behind max_candidates, not looked at";
     }
     return "of a verdict this library does not know";
 }
 
-/// What a decision came to, as one sentence without its end.
+namespace detail {
+
+[[nodiscard]] inline std::string processes(std::uint32_t count) {
+    return fmt::format("{} {}", count, count == 1 ? "process" : "processes");
+}
+
+[[nodiscard]] inline auto microseconds(std::chrono::nanoseconds time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+/// "cgroup 42 (30.0 MiB)"; what a process calls itself may hold anything, terminal sequences too.
+[[nodiscard]] inline std::string victim_of(const decision& d) {
+    const auto cgroup =
+        fmt::format("cgroup {} ({})", std::to_underlying(d.victim()), d.victim_usage());
+    const auto pid = d.victim_pid();
+    return pid ? fmt::format("process {} {:?} of {}", *pid, d.victim_comm(), cgroup) : cgroup;
+}
+
+/// ", the highest score of 3 eligible": only what the record proves.
+[[nodiscard]] inline std::string reason_for(const decision& d) {
+    if (d.eligible() == 1) {
+        return ", the only one eligible";
+    }
+    const bool highest = d.top_count() > 0 && d.top(0).id == d.victim();
+    return fmt::format(", {} of {} eligible", highest ? "the highest score" : "chosen",
+                       d.eligible());
+}
+
+/// ": spared by never_kill", where the record names the victim.
+[[nodiscard]] inline std::string verdict_on_victim(const decision& d) {
+    const auto said = d.victim_verdict();
+    return said ? fmt::format(": {}", describe(*said)) : std::string{};
+}
+
+[[nodiscard]] inline std::string scope_of(const decision& d) {
+    if (d.scope() == no_cgroup) {
+        return "the system is out of memory";
+    }
+    const auto used = fmt::format("cgroup {} is out of memory with {}",
+                                  std::to_underlying(d.scope()), d.scope_usage());
+    return d.scope_max().is_max() ? fmt::format("{} used, no limit", used)
+                                  : fmt::format("{} of {} used", used, d.scope_max());
+}
+
+} // namespace detail
+
+/// What a decision came to, as one sentence without its end: what happened, to whom, why.
 [[nodiscard]] inline std::string describe(const decision& d) {
-    const auto victim =
-        fmt::format("cgroup {} ({})", std::to_underlying(d.victim()), d.victim_size());
+    const auto policy = d.policy();
+    const auto victim = [&] { return detail::victim_of(d) + detail::reason_for(d); };
     switch (d.outcome()) {
     case outcome::killed:
-        return fmt::format("{} killed {}", d.policy(), victim);
+        return fmt::format("{} killed {}", policy, victim());
     case outcome::waiting:
-        return fmt::format("{} waits for {} to die", d.policy(), victim);
+        return fmt::format("{} waits for {} to die", policy, detail::victim_of(d));
     case outcome::declined:
-        return fmt::format("{} declined", d.policy());
+        return fmt::format("{} declined", policy);
     case outcome::no_victim:
-        return fmt::format("{} declined, nobody is eligible", d.policy());
+        return fmt::format("{} declined, of {} cgroups nobody is eligible", policy, d.considered());
     case outcome::kill_failed:
-        return fmt::format("{} declined, the kernel refused to kill {}", d.policy(), victim);
+        return fmt::format("{} declined, the kernel refused to kill {}", policy, victim());
     case outcome::shadow:
-        return fmt::format("{} declined in shadow mode, it would have killed {}", d.policy(),
-                           victim);
+        return fmt::format("{} declined in shadow mode, it would have killed {}", policy, victim());
     case outcome::relieved:
-        return fmt::format("{} declined as memory came back, it would have killed {}", d.policy(),
-                           victim);
+        return fmt::format("{} declined as memory came back, it would have killed {}", policy,
+                           victim());
     case outcome::cooling:
         return fmt::format("{} declined so soon after its last kill, it would have killed {}",
-                           d.policy(), victim);
+                           policy, victim());
+    case outcome::spared:
+        return fmt::format("{} declined, the rails spare {} that it chose{}", policy,
+                           detail::victim_of(d), detail::verdict_on_victim(d));
     }
-    return fmt::format("{} did what this library does not know", d.policy());
-}
-
-/// What a pressure event came to, as one sentence without its end.
-[[nodiscard]] inline std::string describe(const declaration& d) {
-    const auto place = d.where() == no_cgroup
-                           ? std::string{"the system"}
-                           : fmt::format("cgroup {}", std::to_underlying(d.where()));
-    switch (d.answer()) {
-    case answer::declined:
-        return fmt::format("{} declined", d.policy());
-    case answer::progress:
-        return fmt::format("{} declared {} out of memory", d.policy(), place);
-    case answer::no_progress:
-        return fmt::format("{} declared {} out of memory, nobody could be killed", d.policy(),
-                           place);
-    case answer::failed:
-        return fmt::format("{} could not declare {} out of memory", d.policy(), place);
-    case answer::shadow:
-        return fmt::format("{} declined in shadow mode, it would have declared {} out of memory",
-                           d.policy(), place);
-    case answer::cooling:
-        return fmt::format("{} declined so soon after the last OOM it declared, it would have "
-                           "declared {} out of memory",
-                           d.policy(), place);
-    }
-    return fmt::format("{} did what this library does not know", d.policy());
-}
-
-/// A resource as the kernel's pressure files call it.
-[[nodiscard]] constexpr std::string_view describe(resource what) {
-    switch (what) {
-    case resource::memory:
-        return "memory";
-    case resource::io:
-        return "io";
-    case resource::cpu:
-        return "cpu";
-    }
-    return "unknown";
-}
-
-/// Pressure in words: "200 ms of full memory stall within 1000 ms".
-[[nodiscard]] inline std::string describe(const pressure& what) {
-    const auto milliseconds = [](std::chrono::microseconds time) {
-        return std::chrono::duration<double, std::milli>{time}.count();
-    };
-    return fmt::format("{} ms of {} {} stall within {} ms", milliseconds(what.stall),
-                       what.share == share::full ? "full" : "some", describe(what.resource),
-                       milliseconds(what.window));
+    return fmt::format("{} did what this library does not know", policy);
 }
 
 } // namespace oomx
 
-/// What happened and why; a line more for what went wrong, and one if the watch is over.
-template <>
-struct fmt::formatter<oomx::declaration> {
-    static constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
-
-    static auto format(const oomx::declaration& d, fmt::format_context& context) {
-        auto out = fmt::format_to(context.out(), "{}; {}", oomx::describe(d),
-                                  oomx::describe(d.pressure()));
-        if (d.usage() > oomx::bytes{}) {
-            out = fmt::format_to(out, ", {} used", d.usage());
-        }
-        if (d.refusal() != 0) {
-            out = fmt::format_to(
-                out, "\n  {}", oomx::bpf::refusal_error(oomx::bpf::request::declare, d.refusal()));
-        }
-        if (d.deaf() != 0) {
-            out = fmt::format_to(
-                out, "\n  this watch will not fire again: {}",
-                oomx::bpf::refusal_error(oomx::bpf::request::create_trigger, d.deaf()));
-        }
-        return out;
-    }
-};
-
-/// Several lines: what happened, how, and the largest cgroups that were looked at.
+/// Several lines, the first of which is enough: what happened, to whom, why and where. Then the
+/// cgroups that were eligible, those that were spared, how many of each, and by which rules.
 template <>
 struct fmt::formatter<oomx::decision> {
     static constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
 
     static auto format(const oomx::decision& d, fmt::format_context& context) {
-        auto out = fmt::format_to(context.out(), "{}; ", oomx::describe(d));
-        if (d.scope() == oomx::no_cgroup) {
-            out = fmt::format_to(out, "the system is out of memory");
-        } else {
-            out = fmt::format_to(out, "cgroup {} is out of memory with {} used",
-                                 std::to_underlying(d.scope()), d.scope_usage());
-        }
+        auto out =
+            fmt::format_to(context.out(), "{}; {}", oomx::describe(d), oomx::detail::scope_of(d));
         if (d.outcome() == oomx::outcome::waiting) {
             return out; // there was no choice to explain
         }
-        out = fmt::format_to(out, "\n  {} of {} leaves eligible, decided in {} us", d.eligible(),
-                             d.considered(), microseconds(d.decided_in()));
-        if (d.killed() > 0) {
-            out = fmt::format_to(out, ", {} killed in {} us", processes(d.killed()),
-                                 microseconds(d.took() - d.decided_in()));
-        }
-        if (d.refused() > 0) {
-            out = fmt::format_to(out, ", {} refused: {}", processes(d.refused()),
+        if (d.refusal() != 0) {
+            out = fmt::format_to(out, "\n  {} refused: {}", oomx::detail::processes(d.refused()),
                                  oomx::bpf::refusal_error(oomx::bpf::request::kill, d.refusal()));
         }
         for (std::size_t i = 0; i < d.top_count(); ++i) {
-            const auto at = d.top(i);
-            out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {}: {}", at.size,
-                                 std::to_underlying(at.id), processes(at.processes),
-                                 oomx::describe(at.verdict));
+            out = one_of_them(out, d.top(i));
+        }
+        for (std::size_t i = 0; i < d.spared_count(); ++i) {
+            out = one_of_them(out, d.spared(i));
+        }
+        out = how_many(out, d);
+        return by_which_rules(out, d);
+    }
+
+private:
+    using output = fmt::format_context::iterator;
+
+    static output one_of_them(output out, const oomx::decision::entry& at) {
+        out = fmt::format_to(out, "\n  {:>10}  cgroup {}, {}", at.usage, std::to_underlying(at.id),
+                             oomx::detail::processes(at.processes));
+        if (at.score != 0) {
+            out = fmt::format_to(out, ", score {}", at.score);
+        }
+        if (at.tier != 0) {
+            out = fmt::format_to(out, ", tier {}", at.tier);
+        }
+        if (at.preference != 0) {
+            out = fmt::format_to(out, ", preference {}", at.preference);
+        }
+        return fmt::format_to(out, ": {}", oomx::describe(at.verdict));
+    }
+
+    static output how_many(output out, const oomx::decision& d) {
+        out = fmt::format_to(out, "\n  of {} cgroups {} eligible", d.considered(), d.eligible());
+        for (std::uint32_t i = 0; i < OOMX_VERDICTS; ++i) {
+            const oomx::verdict what{i};
+            if (what != oomx::verdict::candidate && what != oomx::verdict::chosen &&
+                d.count(what) > 0) {
+                out = fmt::format_to(out, ", {} {}", d.count(what), oomx::describe(what));
+            }
+        }
+        out =
+            fmt::format_to(out, "\n  decided in {} us", oomx::detail::microseconds(d.decided_in()));
+        if (d.killed() > 0) {
+            out = fmt::format_to(out, ", {} killed in {} us", oomx::detail::processes(d.killed()),
+                                 oomx::detail::microseconds(d.took() - d.decided_in()));
         }
         return out;
     }
 
-private:
-    static std::chrono::microseconds::rep microseconds(std::chrono::nanoseconds time) {
-        return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
-    }
-
-    static std::string processes(std::uint32_t count) {
-        return fmt::format("{} {}", count, count == 1 ? "process" : "processes");
+    static output by_which_rules(output out, const oomx::decision& d) {
+        const auto rails = d.rails();
+        out = fmt::format_to(out, "\n  config {}: ", d.generation());
+        if (rails.mode == oomx::mode::shadow) {
+            out = fmt::format_to(out, "shadow mode, ");
+        }
+        return fmt::format_to(
+            out, "up to {} a kill and {} candidates, {} ms between kills",
+            oomx::detail::processes(rails.max_processes), rails.max_candidates,
+            std::chrono::duration_cast<std::chrono::milliseconds>(rails.min_interval).count());
     }
 };

@@ -11,8 +11,9 @@
 #include <oomx/bpf/ring_buffer.hpp>
 #include <oomx/config.h>
 #include <oomx/counters.hpp>
-#include <oomx/decision.hpp>
 #include <oomx/decision_text.hpp>
+#include <oomx/declaration_text.hpp>
+#include <oomx/decode.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <tuple>
@@ -14,11 +16,13 @@
 #include <oomx/attachment.hpp>
 #include <oomx/bpf/map_memory.hpp>
 #include <oomx/bpf/ops.hpp>
+#include <oomx/bpf/preferences_map.hpp>
 #include <oomx/bpf/ring_buffer.hpp>
 #include <oomx/cgroup.hpp>
 #include <oomx/counters.hpp>
 #include <oomx/events.hpp>
 #include <oomx/policy.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
@@ -33,13 +37,15 @@ public:
     using shared = std::remove_pointer_t<decltype(P::skeleton::data_oomx)>;
 
     /// Takes over the maps of a loaded policy: what opened_policy::load() and adopt() do.
-    [[nodiscard]] static result<loaded_policy> make(bpf::ops ops, unique_fd events, int data_map) {
+    /// `preferences` is none for a pressure policy.
+    [[nodiscard]] static result<loaded_policy> make(bpf::ops ops, unique_fd events,
+                                                    unique_fd preferences, int data_map) {
         auto memory = bpf::map_memory<shared>::open(data_map);
         if (!memory) {
             return pass_on(std::move(memory));
         }
-        return loaded_policy{
-            std::make_shared<state>(std::move(ops), std::move(events), std::move(*memory))};
+        return loaded_policy{std::make_shared<state>(std::move(ops), std::move(events),
+                                                     std::move(preferences), std::move(*memory))};
     }
 
     /// Puts it in force for a cgroup and all below it, or for the whole system.
@@ -97,6 +103,60 @@ public:
         return __atomic_load_n(&control().generation, __ATOMIC_ACQUIRE);
     }
 
+    /// Says what a cgroup and all below it are to this policy, wherever it is attached; before
+    /// that, and while it is in force: a decision that is under way sees it or does not. 4096
+    /// cgroups can have a preference of their own, each of this policy's alone.
+    ///
+    /// Errors: exhausted, invalid_argument (the preference), not_found (the cgroup was removed),
+    /// unsupported (it has no memory controller), not_permitted.
+    [[nodiscard]] result<void> prefer(const cgroup& where, const preference& said) const
+        requires oom_policy<P>
+    {
+        auto controlled = where.require_memory_controller();
+        return within(controlled ? state_->preferences.put(where.id(), said) : controlled, [&] {
+            return fmt::format("set the preference of cgroup {} for policy '{}'",
+                               where.path().native(), P::name);
+        });
+    }
+
+    /// Takes that back, if anything was said: what holds for the cgroup above holds here, too.
+    /// Error: not_permitted.
+    [[nodiscard]] result<void> forget(cgroup_id where) const
+        requires oom_policy<P>
+    {
+        return within(state_->preferences.remove(where), [&] {
+            return fmt::format("forget the preference of cgroup {} for policy '{}'",
+                               std::to_underlying(where), P::name);
+        });
+    }
+
+    /// The same.
+    [[nodiscard]] result<void> forget(const cgroup& where) const
+        requires oom_policy<P>
+    {
+        return forget(where.id());
+    }
+
+    /// Takes back what was said of cgroups that are removed, and returns of how many. An id is
+    /// never used again before the next boot: what is said of a removed cgroup does no harm, but
+    /// takes the room of another. Errors: not_permitted (CAP_DAC_READ_SEARCH is needed),
+    /// not_a_cgroup (no hierarchy is mounted).
+    [[nodiscard]] result<std::size_t> forget_removed() const
+        requires oom_policy<P>
+    {
+        return within(drop_removed(), [] {
+            return fmt::format("forget removed cgroups' preferences for policy '{}'", P::name);
+        });
+    }
+
+    /// What was said of which cgroups, removed ones included. Error: not_permitted.
+    [[nodiscard]] result<std::map<cgroup_id, preference>> preferences() const
+        requires oom_policy<P>
+    {
+        return within(state_->preferences.entries(),
+                      [] { return fmt::format("list the preferences for policy '{}'", P::name); });
+    }
+
     /// What it has done since load.
     [[nodiscard]] oomx::counters counters() const { return oomx::counters::read(control()); }
 
@@ -105,8 +165,9 @@ public:
 
 private:
     struct state {
-        state(bpf::ops taken, unique_fd ring, bpf::map_memory<shared> mapped)
-            : ops{std::move(taken)}, events{std::move(ring)}, memory{std::move(mapped)} {
+        state(bpf::ops taken, unique_fd ring, unique_fd said, bpf::map_memory<shared> mapped)
+            : ops{std::move(taken)}, events{std::move(ring)}, preferences{std::move(said)},
+              memory{std::move(mapped)} {
             if constexpr (pressure_policy<P>) {
                 ops.report_to(memory->oomx_triggers, memory->oomx_configs[1].watches, writing);
             }
@@ -114,6 +175,7 @@ private:
 
         bpf::ops ops;
         unique_fd events;
+        bpf::preferences_map preferences;
         bpf::map_memory<shared> memory;
         std::mutex writing;
     };
@@ -143,6 +205,27 @@ private:
         std::memcpy(slot(now + 1), &*next, sizeof *next);
         __atomic_store_n(&control().generation, now + 1, __ATOMIC_RELEASE);
         return {};
+    }
+
+    [[nodiscard]] result<std::size_t> drop_removed() const {
+        auto said = state_->preferences.entries();
+        if (!said) {
+            return pass_on(std::move(said));
+        }
+        std::size_t dropped = 0;
+        for (const auto& [where, preference] : *said) {
+            const auto there = cgroup::open(where);
+            if (!there && there.error().code() != errc::not_found) {
+                return failure(there.error());
+            }
+            if (!there) {
+                if (auto removed = state_->preferences.remove(where); !removed) {
+                    return pass_on(std::move(removed));
+                }
+                ++dropped;
+            }
+        }
+        return dropped;
     }
 
     [[nodiscard]] static bool same_but_for_live(typename P::config a, typename P::config b) {

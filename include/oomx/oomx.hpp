@@ -11,6 +11,7 @@
 #include <oomx/error.hpp>
 #include <oomx/ids.hpp>
 #include <oomx/limit.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
 
@@ -38,6 +39,7 @@
 #include <oomx/bpf/object.hpp>
 #include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/pinned_maps.hpp>
+#include <oomx/bpf/preferences_map.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/ring_buffer.hpp>
 #include <oomx/bpf/trial.hpp>
@@ -49,15 +51,20 @@
 // Policies.
 #include <oomx/adopt.hpp>
 #include <oomx/attachment.hpp>
+#include <oomx/cgroup_gone.hpp>
 #include <oomx/counters.hpp>
 #include <oomx/decision.hpp>
 #include <oomx/decision_text.hpp>
+#include <oomx/declaration.hpp>
+#include <oomx/declaration_text.hpp>
+#include <oomx/decode.hpp>
 #include <oomx/events.hpp>
 #include <oomx/load.hpp>
 #include <oomx/loaded_policy.hpp>
 #include <oomx/opened_policy.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>
+#include <oomx/ranking.hpp>
 #include <oomx/watches.hpp>
 
 /// Out-of-memory policies for the kernel's BPF OOM, from C++.

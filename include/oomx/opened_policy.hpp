@@ -39,6 +39,15 @@ public:
             return failure(errc::mismatch, "its map oomx_events is no ring buffer",
                            "leave that name to <oomx/policy.bpf.h>");
         }
+        if constexpr (oom_policy<P>) {
+            const bpf_map* const preferences = opened.native_handle()->maps.oomx_preferences;
+            if (bpf_map__type(preferences) != BPF_MAP_TYPE_HASH ||
+                bpf_map__key_size(preferences) != sizeof(cgroup_id) ||
+                bpf_map__value_size(preferences) != sizeof(oomx_preference)) {
+                return failure(errc::mismatch, "its map oomx_preferences is not the one of oomx's",
+                               "leave that name to <oomx/policy.bpf.h>");
+            }
+        }
         return opened;
     }
 
@@ -133,7 +142,7 @@ private:
         return revision;
     }
 
-    /// What is needed from here on are three maps: the object, with the compiled policy, goes.
+    /// What is needed from here on are a few maps: the object, with the compiled policy, goes.
     [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy, bpf::abi::revision as,
                                                        result<void> cgroup_scope) {
         auto map = duplicate(bpf_map__fd(bpf::ops_map(policy->maps, as)));
@@ -144,9 +153,17 @@ private:
         if (!events) {
             return pass_on(std::move(events));
         }
+        unique_fd preferences;
+        if constexpr (oom_policy<P>) {
+            auto own = duplicate(bpf_map__fd(policy->maps.oomx_preferences));
+            if (!own) {
+                return pass_on(std::move(own));
+            }
+            preferences = std::move(*own);
+        }
         return loaded_policy<P>::make(
             bpf::ops{std::move(*map), as, std::string{P::name}, std::move(cgroup_scope)},
-            std::move(*events), bpf_map__fd(policy->maps.data_oomx));
+            std::move(*events), std::move(preferences), bpf_map__fd(policy->maps.data_oomx));
     }
 
     object object_;

@@ -60,6 +60,8 @@ consteval bool require_policy() {
                          !std::has_unique_object_representations_v<typename P::config>) {
         static_assert(is_false<P>, "a policy's config is shared with BPF byte by byte: it may have "
                                    "no padding; order its members by size, or name the gaps");
+    } else if constexpr (!requires { sizeof(typename P::skeleton); }) {
+        return true; // oomx_add_policy() could not build it for BPF: it runs natively only
     } else if constexpr (!requires(typename P::skeleton& skeleton) {
                              { P::skeleton::open() } -> std::same_as<typename P::skeleton*>;
                              { P::skeleton::load(&skeleton) } -> std::same_as<int>;
@@ -79,6 +81,13 @@ consteval bool require_policy() {
                          }) {
         static_assert(is_false<P>, "the skeleton has no map oomx_events: its BPF source includes "
                                    "<oomx/policy.bpf.h> and has nothing else of that name");
+    } else if constexpr (has_oom_ops<typename P::skeleton> &&
+                         !requires(typename P::skeleton& skeleton) {
+                             { skeleton.maps.oomx_preferences } -> std::same_as<bpf_map*&>;
+                         }) {
+        static_assert(is_false<P>, "the skeleton has no map oomx_preferences: its BPF source "
+                                   "includes <oomx/policy.bpf.h> and has nothing else of that "
+                                   "name");
     } else if constexpr (!requires(typename P::skeleton& skeleton) {
                              { skeleton.rodata_oomx->oomx_object } -> std::same_as<oomx_object&>;
                              { skeleton.data_oomx->oomx_control } -> std::same_as<oomx_control&>;

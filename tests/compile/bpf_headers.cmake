@@ -27,8 +27,8 @@ endfunction()
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${templates}/include ${templates}/include/*.h)
 foreach(header IN LISTS headers)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/alone_bpf/${header}.c)
-  # The rails, or the watches, are the one thing that a header leaves to the policy: OOMX_CONFIG()
-  # and OOMX_PRESSURE_CONFIG() define them.
+  # What a header leaves to the policy: the rails, or the watches, which OOMX_CONFIG() and
+  # OOMX_PRESSURE_CONFIG() define, and how it ranks processes.
   file(CONFIGURE OUTPUT ${source} @ONLY CONTENT
 "#include <@header@>
 #include <@header@>
@@ -39,6 +39,21 @@ static const struct oomx_rails rails = {};
 __attribute__((unused)) static const struct oomx_rails *oomx_rails(void)
 {
 	return &rails;
+}
+
+__attribute__((unused)) static bool oomx_ranks_processes(void)
+{
+	return true;
+}
+
+__attribute__((unused)) static bool oomx_reads_age(void)
+{
+	return true;
+}
+
+__attribute__((unused)) static __u64 oomx_process_score(const struct oomx_process *process)
+{
+	return process->rss;
 }
 #endif
 #ifdef OOMX_PRESSURE_POLICY_BPF_H

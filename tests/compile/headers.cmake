@@ -14,6 +14,13 @@ endforeach()
 if(NOT TARGET largest_leaf)
   list(FILTER cxx_headers EXCLUDE REGEX "/policies/")
 endif()
+if(NOT OOMX_TOMLPLUSPLUS)
+  list(FILTER cxx_headers EXCLUDE REGEX "/scenario_file\\.hpp$")
+endif()
+
+if(NOT nlohmann_json_FOUND)
+  list(FILTER cxx_headers EXCLUDE REGEX "_json\\.hpp$")
+endif()
 
 # One source a header; the second include shows that its guard works.
 function(make_sources result extension)
@@ -34,7 +41,7 @@ add_library(headers_alone OBJECT ${cxx_sources} ${c_sources})
 # Nobody runs them: no time for an optimiser.
 target_compile_options(headers_alone PRIVATE
   -O0 -g0 $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)
-target_link_libraries(headers_alone PRIVATE oomx::oomx)
+target_link_libraries(headers_alone PRIVATE oomx::oomx $<TARGET_NAME_IF_EXISTS:nlohmann_json::nlohmann_json>)
 if(TARGET largest_leaf)
-  target_link_libraries(headers_alone PRIVATE largest_leaf pressure_kill)
+  target_link_libraries(headers_alone PRIVATE badness largest_leaf pressure_kill tiers)
 endif()

@@ -7,6 +7,7 @@
 #include <optional>
 #include <type_traits>
 
+#include <oomx/candidate.h>
 #include <oomx/oomx.hpp>
 
 namespace {
@@ -59,8 +60,11 @@ static_assert(plain_value<oomx::cgroup_id>);
 static_assert(plain_value<oomx::decision>);
 static_assert(plain_value<oomx::declaration>);
 static_assert(plain_value<oomx::watch>);
-static_assert(plain_value<oomx::ranked_cgroup>);
+static_assert(plain_value<oomx::decision::entry>);
+static_assert(plain_value<oomx::cgroup_gone>);
 static_assert(plain_value<oomx::rails>);
+static_assert(plain_value<oomx::ranking>);
+static_assert(plain_value<oomx::preference>);
 static_assert(plain_value<oomx::btf_struct>);
 
 // An error is handed up by moving: that must not fail.
@@ -81,6 +85,8 @@ static_assert(!std::convertible_to<oomx::limit, oomx::bytes>);
 
 // Both sides see the same bytes.
 static_assert(std::has_unique_object_representations_v<oomx_rails>);
+static_assert(std::has_unique_object_representations_v<oomx_ranking>);
+static_assert(std::has_unique_object_representations_v<oomx_preference>);
 static_assert(std::has_unique_object_representations_v<oomx_control>);
 static_assert(std::has_unique_object_representations_v<oomx_entry>);
 static_assert(std::has_unique_object_representations_v<oomx_decision>);
@@ -89,5 +95,8 @@ static_assert(std::has_unique_object_representations_v<oomx_declaration>);
 static_assert(std::has_unique_object_representations_v<oomx_watches>);
 static_assert(std::has_unique_object_representations_v<oomx_triggers>);
 static_assert(std::has_unique_object_representations_v<oomx::bpf::abi::link_create>);
+
+// "No limit" is the same number on both.
+static_assert(oomx::limit::max().amount().count() == OOMX_NO_LIMIT);
 
 } // namespace

@@ -4,8 +4,10 @@
 #include <type_traits>
 
 #include <oomx/load.hpp>
+#include <oomx/policies/badness.hpp>
 #include <oomx/policies/largest_leaf.hpp>
 #include <oomx/policies/pressure_kill.hpp>
+#include <oomx/policies/tiers.hpp>
 
 namespace {
 
@@ -15,6 +17,8 @@ using loaded = oomx::loaded_policy<largest_leaf>;
 
 static_assert(oomx::policy<largest_leaf>);
 static_assert(oomx::reconfigurable<largest_leaf>);
+static_assert(oomx::reconfigurable<oomx::policies::badness>);
+static_assert(oomx::reconfigurable<oomx::policies::tiers>);
 
 // Asked about OOMs or told of pressure: one of the two, and attached accordingly.
 using oomx::policies::pressure_kill;

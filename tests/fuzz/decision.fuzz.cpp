@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Records as a ring buffer might hold them, decoded and printed.
+// Records as a ring buffer might hold them, decoded and printed, as text and as JSON.
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include <fmt/format.h>
 
-#include <oomx/decision.hpp>
+#include <oomx/decision_json.hpp>
 #include <oomx/decision_text.hpp>
+#include <oomx/declaration_text.hpp>
+#include <oomx/decode.hpp>
 
 #include "fuzz/require.hpp"
 
 using oomx::test::require;
 
 namespace {
+
+template <typename Event>
+void print(const Event& what) {
+    require(!fmt::format("{}", what).empty());
+    const auto line = oomx::json_line(what);
+    require(!line.contains('\n'));
+    require(nlohmann::json::accept(line));
+}
 
 /// Looks at everything.
 struct reader {
@@ -23,18 +33,25 @@ struct reader {
     void operator()(const oomx::decision& what) {
         ++received;
         require(what.policy().size() <= OOMX_NAME_LEN);
-        require(what.top_count() <= OOMX_TOP);
-        require(!fmt::format("{}", what).empty());
+        require(what.victim_comm().size() <= OOMX_COMM_LEN);
+        require(what.top_count() <= OOMX_TOP && what.spared_count() <= OOMX_SPARED);
+        require(what.eligible() <= what.considered());
+        require(what.rails().min_interval.count() >= 0);
+        print(what);
         require(what.refusal() >= 0);
         require(what.took() >= what.decided_in());
     }
     void operator()(const oomx::declaration& what) {
         ++received;
         require(what.policy().size() <= OOMX_NAME_LEN);
-        require(!fmt::format("{}", what).empty());
+        print(what);
         require(what.refusal() >= 0 && what.deaf() >= 0);
     }
-    void operator()(const oomx::cgroup_gone&) { ++received; }
+    void operator()(const oomx::cgroup_gone& what) {
+        ++received;
+        require(what.policy().size() <= OOMX_NAME_LEN);
+        print(what);
+    }
 };
 
 } // namespace

@@ -9,7 +9,7 @@ if(failed)
 endif()
 # Folded by CMake where it pleases.
 string(REGEX REPLACE "[ \n]+" " " said "${said}")
-string(REGEX MATCHALL "policies are not built: clang 16 or newer \\(Debian: clang-19\\) not found"
+string(REGEX MATCHALL "policies are not built for BPF: clang 16 or newer \\(Debian: clang-19\\) not found"
   warnings "${said}")
 list(LENGTH warnings count)
 if(NOT count EQUAL 1)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <oomx/decision.hpp>
 #include <oomx/decision_text.hpp>
+#include <oomx/decode.hpp>
 
 #include <span>
 #include <string>

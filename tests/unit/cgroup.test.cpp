@@ -117,6 +117,22 @@ TEST_CASE("A cgroup that this process may not look into is not permitted") {
                                           "cgroup's owner");
 }
 
+TEST_CASE("A cgroup that is none is not looked for by its id") {
+    CHECK(refused(cgroup::open(oomx::no_cgroup)) == errc::invalid_argument);
+    CHECK(refused(cgroup::open(oomx::unknown_cgroup)) == errc::invalid_argument);
+}
+
+TEST_CASE("An id that no cgroup has is not found, if this process may look") {
+    const auto opened = cgroup::open(oomx::cgroup_id{1ULL << 40});
+    REQUIRE(!opened);
+    CAPTURE(opened.error().message());
+    if (opened.error().code() != errc::not_found) {
+        SKIP("needs a cgroup v2 mount and CAP_DAC_READ_SEARCH: " << opened.error().message());
+    }
+    CHECK(opened.error().message() == "open cgroup 1099511627776: the cgroup was removed (ESTALE); "
+                                      "none: its id is never used again");
+}
+
 TEST_CASE("A path that the system refuses for another reason keeps its errno") {
     const auto opened = cgroup::open("/" + std::string(5000, 'x'));
     REQUIRE(!opened);
@@ -310,6 +326,18 @@ TEST_CASE("What a cgroup holds is read from its files") {
 TEST_CASE("A controller with a longer name is not the memory controller") {
     const fake_cgroup tree{{"cgroup.controllers", "memory2 xmemory\n"}};
     CHECK(tree.open().has_memory_controller() == false);
+}
+
+TEST_CASE("A cgroup without the memory controller is told apart from one that needs none") {
+    const fake_cgroup with{{{"cgroup.controllers", "cpu memory\n"}}};
+    CHECK(with.open().require_memory_controller());
+    CHECK(cgroup::root().require_memory_controller());
+    const fake_cgroup without{{{"cgroup.controllers", "cpu\n"}}};
+    const auto required = without.open().require_memory_controller();
+    REQUIRE(!required);
+    CHECK(required.error().code() == errc::unsupported);
+    CHECK(required.error().message() == "it has no memory controller; write +memory to its "
+                                        "parent's cgroup.subtree_control");
 }
 
 TEST_CASE("A cgroup's memory is read from its files") {

@@ -4,12 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <limits>
-#include <optional>
-#include <span>
-#include <vector>
+#include <string>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
@@ -20,62 +16,116 @@ using namespace std::chrono_literals;
 using oomx::bytes;
 using oomx::cgroup_id;
 using oomx::decision;
-using oomx::errc;
+using oomx::flaw_of;
+using oomx::limit;
+using oomx::verdict;
 using oomx::test::decision_record;
-using oomx::test::declaration_record;
-using oomx::test::gone_record;
+using oomx::test::nobody_record;
+using oomx::test::process_record;
 
 namespace {
 
-template <typename Record>
-std::span<const std::byte> bytes_of(const Record& record) {
-    return std::as_bytes(std::span{&record, 1});
+/// What is wrong with the usual record once `change` was at it.
+template <typename Change>
+std::string flaw_after(Change change) {
+    auto record = decision_record();
+    change(record);
+    return flaw_of(record);
 }
-
-/// What decode() handed over.
-struct received {
-    std::optional<decision> decided;
-    std::optional<oomx::declaration> declared;
-    std::optional<oomx::cgroup_gone> gone;
-
-    void operator()(const decision& what) { decided = what; }
-    void operator()(const oomx::declaration& what) { declared = what; }
-    void operator()(const oomx::cgroup_gone& what) { gone = what; }
-};
 
 } // namespace
 
-TEST_CASE("A decision record is handed over with what it holds") {
-    const auto record = decision_record();
-    received got;
-    REQUIRE(oomx::decode(bytes_of(record), got));
-    REQUIRE(got.decided);
-    const decision& what = *got.decided;
+TEST_CASE("A decision tells what happened, where and to whom") {
+    const decision what{decision_record()};
     CHECK(what.policy() == "largest_leaf");
     CHECK(what.outcome() == oomx::outcome::killed);
+    CHECK(what.killed() == 2);
     CHECK(what.scope() == cgroup_id{40});
-    CHECK(what.scope_usage() == bytes{80 << 20});
+    CHECK(what.scope_usage() == bytes{100 << 20});
+    CHECK(what.scope_max() == limit{bytes{100 << 20}});
     CHECK(what.attached_to() == cgroup_id{39});
     CHECK(what.victim() == cgroup_id{42});
-    CHECK(what.victim_size() == bytes{30 << 20});
-    CHECK(what.considered() == 4);
-    CHECK(what.eligible() == 3);
-    CHECK(what.killed() == 2);
+    CHECK(what.victim_score() == 30 << 20);
+    CHECK(what.victim_usage() == bytes{31 << 20});
+}
+
+TEST_CASE("A decision tells by which rules it was made, and how fast") {
+    const decision what{decision_record()};
+    CHECK(what.rails() == oomx::rails{.min_interval = 2s,
+                                      .max_processes = 1024,
+                                      .max_candidates = 10'000,
+                                      .mode = oomx::mode::enforce});
+    CHECK(what.granularity() == oomx::granularity::cgroup);
+    CHECK(what.generation() == 1);
     CHECK(what.when() == 5s);
     CHECK(what.decided_in() == 100us);
     CHECK(what.took() == 123'456ns);
-    CHECK(what.generation() == 1);
 }
 
-TEST_CASE("A decision names the cgroups it looked at in the order of the record") {
+TEST_CASE("A decision names the cgroups that were eligible in the order of the record") {
     const decision what{decision_record()};
-    REQUIRE(what.top_count() == 2);
-    CHECK(what.top(0).id == cgroup_id{41});
-    CHECK(what.top(0).size == bytes{40 << 20});
-    CHECK(what.top(0).processes == 1);
-    CHECK(what.top(0).verdict == oomx::verdict::spared_oom_score_adj);
-    CHECK(what.top(1).id == cgroup_id{42});
-    CHECK(what.top(1).verdict == oomx::verdict::chosen);
+    CHECK(what.considered() == 4);
+    CHECK(what.eligible() == 3);
+    REQUIRE(what.top_count() == 3);
+    CHECK(what.top(0) == decision::entry{.id = cgroup_id{42},
+                                         .score = 30 << 20,
+                                         .usage = bytes{31 << 20},
+                                         .processes = 2,
+                                         .verdict = verdict::chosen});
+    CHECK(what.top(1).id == cgroup_id{43});
+    CHECK(what.top(1).verdict == verdict::candidate);
+    CHECK(what.top(2).id == cgroup_id{44});
+}
+
+TEST_CASE("A decision names those that were spared, with their preference") {
+    const decision what{nobody_record()};
+    REQUIRE(what.spared_count() == 4);
+    CHECK(what.spared(0).verdict == verdict::spared_oom_score_adj);
+    CHECK(what.spared(1) == decision::entry{.id = cgroup_id{42},
+                                            .usage = bytes{30 << 20},
+                                            .processes = 1,
+                                            .verdict = verdict::spared_never_kill,
+                                            .tier = 3,
+                                            .preference = -100});
+}
+
+TEST_CASE("A decision counts every verdict, also of cgroups that it does not name") {
+    const decision what{nobody_record()};
+    CHECK(what.count(verdict::spared_never_kill) == 2);
+    CHECK(what.count(verdict::candidate) == 0);
+    CHECK(what.count(verdict{OOMX_VERDICTS}) == 0);
+}
+
+TEST_CASE("A decision names the process that was chosen, and none where a cgroup was") {
+    const decision process{process_record()};
+    CHECK(process.granularity() == oomx::granularity::process);
+    CHECK(process.victim_pid() == 4711);
+    CHECK(process.victim_comm() == "java");
+    const decision cgroup{decision_record()};
+    CHECK(!cgroup.victim_pid());
+    CHECK(cgroup.victim_comm().empty());
+}
+
+TEST_CASE("What was said of the victim is found wherever it is named") {
+    auto record = decision_record();
+    CHECK(decision{record}.victim_verdict() == verdict::chosen);
+    record.victim = 41;
+    CHECK(decision{record}.victim_verdict() == verdict::spared_oom_score_adj);
+    record.victim = 50;
+    CHECK(!decision{record}.victim_verdict());
+}
+
+TEST_CASE("A process's name that fills its field is read without running over it") {
+    auto record = process_record();
+    std::ranges::fill(record.victim_comm, 'x');
+    CHECK(decision{record}.victim_comm().size() == OOMX_COMM_LEN);
+}
+
+TEST_CASE("The whole system has no limit that could be met") {
+    auto record = decision_record();
+    record.scope = 0;
+    record.scope_max = 0;
+    CHECK(decision{record}.scope_max().is_max());
 }
 
 TEST_CASE("A refusal is given as a positive errno") {
@@ -93,185 +143,62 @@ TEST_CASE("A policy's name that fills its field is read without running over it"
     CHECK(decision{record}.policy().size() == sizeof record.policy);
 }
 
-TEST_CASE("A removed cgroup is handed to a receiver that takes it") {
-    received got;
-    REQUIRE(oomx::decode(bytes_of(gone_record()), got));
-    REQUIRE(got.gone);
-    CHECK(got.gone->id == cgroup_id{77});
-    CHECK(!got.decided);
+TEST_CASE("A decision as policies write it has no flaw") {
+    CHECK(flaw_of(decision_record()).empty());
+    CHECK(flaw_of(process_record()).empty());
+    CHECK(flaw_of(nobody_record()).empty());
 }
 
-TEST_CASE("A removed cgroup is passed over for a receiver that takes decisions only") {
-    int decisions = 0;
-    CHECK(oomx::decode(bytes_of(gone_record()), [&](const decision&) { ++decisions; }));
-    CHECK(decisions == 0);
+TEST_CASE("A decision that names as many cgroups as it has room for has no flaw") {
+    CHECK(flaw_after([](auto& record) {
+              record.top_count = OOMX_TOP;
+              record.spared_count = OOMX_SPARED;
+          }).empty());
 }
 
-TEST_CASE("A declaration record is handed over with what it holds") {
-    auto record = declaration_record();
-    record.error = -EBUSY;
-    record.deaf = -ENOSPC;
-    received got;
-    REQUIRE(oomx::decode(bytes_of(record), got));
-    REQUIRE(got.declared);
-    const auto& what = *got.declared;
-    CHECK(what.policy() == "pressure_kill");
-    CHECK(what.answer() == oomx::answer::progress);
-    CHECK(what.where() == cgroup_id{40});
-    CHECK(what.usage() == bytes{45 << 20});
-    CHECK(what.pressure() == oomx::pressure{.stall = 200ms, .window = 1s});
-    CHECK(what.refusal() == EBUSY);
-    CHECK(what.deaf() == ENOSPC);
-    CHECK(what.when() == 5s);
-    CHECK(what.took() == 123'456ns);
+TEST_CASE("A decision that claims to name more cgroups than it has room for has a flaw") {
+    CHECK(flaw_after([](auto& record) { record.top_count = OOMX_TOP + 1; }) ==
+          "it claims to name 9 candidates and 1 spared cgroups");
+    CHECK(flaw_after([](auto& record) { record.spared_count = OOMX_SPARED + 1; }) ==
+          "it claims to name 3 candidates and 5 spared cgroups");
 }
 
-TEST_CASE("A record is passed over for a receiver that takes another kind") {
-    int calls = 0;
-    CHECK(oomx::decode(bytes_of(declaration_record()), [&](const decision&) { ++calls; }));
-    CHECK(oomx::decode(bytes_of(decision_record()), [&](const oomx::declaration&) { ++calls; }));
-    CHECK(calls == 0);
+TEST_CASE("A decision with more eligible cgroups than there were has a flaw") {
+    CHECK(flaw_after([](auto& record) { record.eligible = 5; }) ==
+          "5 of 4 cgroups cannot be eligible");
 }
 
-TEST_CASE("A declaration that no policy writes is malformed") {
-    received got;
-    const auto record = declaration_record();
-    CHECK_FALSE(oomx::decode(bytes_of(record).first(sizeof record - 1), got));
-    auto no_error = record;
-    no_error.error = 1;
-    const auto decoded = oomx::decode(bytes_of(no_error), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(decoded.error().message() == "decode event: its errors 1 and 0 are none");
-    auto not_deaf = record;
-    not_deaf.deaf = -4096;
-    CHECK_FALSE(oomx::decode(bytes_of(not_deaf), got));
-    auto too_long = record;
-    too_long.took_ns = ~0ULL;
-    CHECK_FALSE(oomx::decode(bytes_of(too_long), got));
-    CHECK(!got.declared);
+TEST_CASE("A decision of an unknown granularity or mode has a flaw") {
+    CHECK(flaw_after([](auto& record) { record.granularity = 2; }) ==
+          "its granularity 2 or its mode 0 is none");
+    CHECK(flaw_after([](auto& record) { record.mode = 2; }) ==
+          "its granularity 0 or its mode 2 is none");
 }
 
-TEST_CASE("A record too short for a header is malformed") {
-    received got;
-    const auto record = decision_record();
-    const auto decoded = oomx::decode(bytes_of(record).first(7), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(decoded.error().message() == "decode event: 7 bytes hold no header");
-    CHECK(!got.decided);
+TEST_CASE("A decision whose victim cannot be has a flaw") {
+    CHECK(flaw_after([](auto& record) { record.victim_pid = -1; }) ==
+          "process -1 of cgroup 42 cannot be its victim");
+    CHECK(flaw_after([](auto& record) {
+              record.victim_pid = 7;
+              record.victim = 0;
+          }) == "process 7 of cgroup 0 cannot be its victim");
 }
 
-TEST_CASE("An empty record is malformed") {
-    received got;
-    const auto decoded = oomx::decode({}, got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().message() == "decode event: 0 bytes hold no header");
-}
-
-TEST_CASE("A record of another version is malformed and says which versions") {
-    received got;
-    auto record = decision_record();
-    record.event.version = 2;
-    const auto decoded = oomx::decode(bytes_of(record), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(decoded.error().message() ==
-          "decode event: its version is 2, this library knows 1; build "
-          "the policy and the program with the same oomx");
-    CHECK(!got.decided);
-}
-
-TEST_CASE("A record of an unknown kind is malformed") {
-    received got;
-    auto record = gone_record();
-    record.event.kind = 9;
-    const auto decoded = oomx::decode(bytes_of(record), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(decoded.error().message() == "decode event: kind 9 in 88 bytes is unknown");
-}
-
-TEST_CASE("A decision that is cut off is malformed") {
-    received got;
-    const auto record = decision_record();
-    const auto decoded = oomx::decode(bytes_of(record).first(sizeof record - 1), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(!got.decided);
-}
-
-TEST_CASE("A removed-cgroup record that is cut off is malformed") {
-    received got;
-    const auto record = gone_record();
-    const auto decoded = oomx::decode(bytes_of(record).first(sizeof record - 1), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(!got.gone);
-}
-
-TEST_CASE("A decision that claims to name more cgroups than it has room for is malformed") {
-    received got;
-    auto record = decision_record();
-    record.top_count = OOMX_TOP + 1;
-    const auto decoded = oomx::decode(bytes_of(record), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().code() == errc::malformed);
-    CHECK(decoded.error().message() == "decode event: it claims to name 9 cgroups");
-    CHECK(!got.decided);
-}
-
-TEST_CASE("A decision whose error is no errno is malformed") {
+TEST_CASE("A decision whose error is no errno has a flaw") {
     for (const int error : {1, -4096, std::numeric_limits<int>::min()}) {
-        CAPTURE(error);
-        received got;
-        auto record = decision_record();
-        record.error = error;
-        const auto decoded = oomx::decode(bytes_of(record), got);
-        REQUIRE(!decoded);
-        CHECK(decoded.error().code() == errc::malformed);
-        CHECK(decoded.error().message() ==
-              fmt::format("decode event: its error {} is none", error));
-        CHECK(!got.decided);
+        CHECK(flaw_after([&](auto& record) { record.error = error; }) ==
+              fmt::format("its error {} is none", error));
     }
 }
 
-TEST_CASE("A decision that took longer to choose than altogether is malformed") {
-    received got;
-    auto record = decision_record();
-    record.decided_ns = record.took_ns + 1;
-    const auto decoded = oomx::decode(bytes_of(record), got);
-    REQUIRE(!decoded);
-    CHECK(decoded.error().message() == "decode event: its times cannot be: at 5000000000 ns, "
-                                       "decided in 123457 ns of 123456 ns");
-    CHECK(!got.decided);
+TEST_CASE("A decision that took longer to choose than altogether has a flaw") {
+    CHECK(flaw_after([](auto& record) { record.decided_ns = record.took_ns + 1; }) ==
+          "its times cannot be: at 5000000000 ns, decided in 123457 ns of 123456 ns, "
+          "2000000000 ns between kills");
 }
 
-TEST_CASE("A decision with times that no clock shows is malformed") {
-    received got;
-    auto record = decision_record();
-    record.took_ns = std::numeric_limits<std::uint64_t>::max();
-    CHECK(!oomx::decode(bytes_of(record), got));
-    record = decision_record();
-    record.time_ns = std::numeric_limits<std::uint64_t>::max();
-    CHECK(!oomx::decode(bytes_of(record), got));
-    CHECK(!got.decided);
-}
-
-TEST_CASE("A decision that names as many cgroups as it has room for is whole") {
-    received got;
-    auto record = decision_record();
-    record.top_count = OOMX_TOP;
-    REQUIRE(oomx::decode(bytes_of(record), got));
-    REQUIRE(got.decided);
-    CHECK(got.decided->top_count() == OOMX_TOP);
-}
-
-TEST_CASE("A record that is not aligned is read all the same") {
-    received got;
-    const auto record = decision_record();
-    std::vector<std::byte> shifted(sizeof record + 1);
-    std::ranges::copy(bytes_of(record), shifted.begin() + 1);
-    REQUIRE(oomx::decode(std::span{shifted}.subspan(1), got));
-    CHECK(got.decided);
+TEST_CASE("A decision with times that no clock shows has a flaw") {
+    CHECK_FALSE(flaw_after([](auto& record) { record.took_ns = ~0ULL; }).empty());
+    CHECK_FALSE(flaw_after([](auto& record) { record.time_ns = ~0ULL; }).empty());
+    CHECK_FALSE(flaw_after([](auto& record) { record.min_interval_ns = ~0ULL; }).empty());
 }

@@ -30,8 +30,9 @@ struct with_due_options : largest_leaf {
     }
 };
 
-/// As a source that uses the name oomx_events for something else would give.
-struct with_another_events_map : largest_leaf {
+/// As a source that uses the name of one of oomx's maps for something else would give.
+template <auto Map>
+struct with_another_map : largest_leaf {
     struct skeleton {
         using right = largest_leaf::skeleton;
 
@@ -44,7 +45,7 @@ struct with_another_events_map : largest_leaf {
         static skeleton* open(const bpf_object_open_opts* options = nullptr) {
             auto* const whole = right::open(options);
             auto maps = whole->maps;
-            maps.oomx_events = maps.bss;
+            maps.*Map = maps.bss;
             return new skeleton{whole, whole->obj, maps, whole->rodata_oomx, whole->data_oomx};
         }
         static int load(skeleton* opened) { return right::load(opened->whole); }
@@ -55,6 +56,8 @@ struct with_another_events_map : largest_leaf {
         static const void* elf_bytes(std::size_t* size) { return right::elf_bytes(size); }
     };
 };
+
+using maps = decltype(largest_leaf::skeleton::maps);
 
 } // namespace
 
@@ -97,12 +100,21 @@ TEST_CASE("A policy that was loaded cannot be configured or loaded again") {
 }
 
 TEST_CASE("An object whose events map is no ring buffer is refused before it is loaded") {
-    const auto policy = oomx::open<with_another_events_map>();
+    const auto policy = oomx::open<with_another_map<&maps::oomx_events>>();
     REQUIRE(!policy);
     CHECK(policy.error().code() == oomx::errc::mismatch);
     CHECK(policy.error().message() ==
           "open policy 'largest_leaf': its map oomx_events is no ring buffer; leave that name to "
           "<oomx/policy.bpf.h>");
+}
+
+TEST_CASE("An object whose preferences map is of another kind is refused before it is loaded") {
+    const auto policy = oomx::open<with_another_map<&maps::oomx_preferences>>();
+    REQUIRE(!policy);
+    CHECK(policy.error().code() == oomx::errc::mismatch);
+    CHECK(policy.error().message() ==
+          "open policy 'largest_leaf': its map oomx_preferences is not the one of oomx's; leave "
+          "that name to <oomx/policy.bpf.h>");
 }
 
 TEST_CASE("The compiled policy's ops are left out of a load unless they are asked for") {

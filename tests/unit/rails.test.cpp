@@ -10,20 +10,24 @@
 using namespace std::chrono_literals;
 using oomx::rails;
 
-TEST_CASE("The default rails enforce without an interval, up to 1024 processes a kill") {
+TEST_CASE("The default rails enforce without an interval, up to 1024 processes and 10000 cgroups") {
     const auto raw = rails{}.raw();
     REQUIRE(raw);
     CHECK(raw->min_interval_ns == 0);
     CHECK(raw->max_processes == 1024);
+    CHECK(raw->max_candidates == 10'000);
     CHECK(raw->mode == OOMX_ENFORCE);
 }
 
 TEST_CASE("Rails reach the policy in nanoseconds") {
     const auto raw =
-        rails{.min_interval = 2s, .max_processes = 3, .mode = oomx::mode::shadow}.raw();
+        rails{
+            .min_interval = 2s, .max_processes = 3, .max_candidates = 4, .mode = oomx::mode::shadow}
+            .raw();
     REQUIRE(raw);
     CHECK(raw->min_interval_ns == 2'000'000'000);
     CHECK(raw->max_processes == 3);
+    CHECK(raw->max_candidates == 4);
     CHECK(raw->mode == OOMX_SHADOW);
 }
 
@@ -46,4 +50,19 @@ TEST_CASE("Rails under which nobody could be killed are refused") {
     CHECK(raw.error().code() == oomx::errc::invalid_argument);
     CHECK(raw.error().message() ==
           "rails.max_processes is 0: nobody could be killed; give one or more, or use shadow mode");
+}
+
+TEST_CASE("Rails under which nobody could be looked at are refused") {
+    const auto raw = rails{.max_candidates = 0}.raw();
+    REQUIRE(!raw);
+    CHECK(raw.error().code() == oomx::errc::invalid_argument);
+    CHECK(raw.error().message() ==
+          "rails.max_candidates is 0: nobody could be looked at; give one or more");
+}
+
+TEST_CASE("A mode that is none is refused") {
+    const auto raw = rails{.mode = oomx::mode{2}}.raw();
+    REQUIRE(!raw);
+    CHECK(raw.error().code() == oomx::errc::invalid_argument);
+    CHECK(raw.error().message() == "rails.mode is neither enforce nor shadow; give one of the two");
 }

@@ -207,6 +207,23 @@ TEST_CASE("A cgroup that is removed and made again is not the one that was opene
     CHECK_FALSE(opened.child("any"));
 }
 
+TEST_CASE("A cgroup is found by its id, wherever it is, until it is removed") {
+    auto parent = control_group::make("parent");
+    auto child = parent.child("child");
+    const auto id = child.id();
+
+    const auto found = must(cgroup::open(id));
+
+    CHECK(found.id() == id);
+    CHECK(found.path() == child.path());
+    CHECK(must(cgroup::open(oomx::root_cgroup)).path() == "/sys/fs/cgroup");
+    child.remove();
+    CHECK(refusal(cgroup::open(id)) ==
+          fmt::format("open cgroup {}: the cgroup was removed (ESTALE); none: its id is never used "
+                      "again",
+                      std::to_underlying(id)));
+}
+
 TEST_CASE("A removed cgroup still leads to its parent") {
     auto parent = control_group::make("parent");
     auto leaf = parent.child("leaf");

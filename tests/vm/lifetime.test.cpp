@@ -172,7 +172,7 @@ TEST_CASE("A removed cgroup is reported, and nothing of its policy stays behind"
         struct {
             std::optional<oomx::cgroup_id>* gone;
             void operator()(const oomx::decision&) const {}
-            void operator()(const oomx::cgroup_gone& event) const { *gone = event.id; }
+            void operator()(const oomx::cgroup_gone& event) const { *gone = event.where(); }
         } receive{&gone};
         must(events.poll(std::chrono::seconds{10}, receive));
         CHECK(gone == id);

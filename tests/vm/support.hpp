@@ -46,7 +46,10 @@ template <policy P>
 class deciding {
 public:
     explicit deciding(const cgroup& where, const typename P::options& options = {})
-        : loaded_{must(load<P>(options))}, stream_{must(loaded_.events())},
+        : deciding{must(load<P>(options)), where} {}
+
+    deciding(loaded_policy<P> loaded, const cgroup& where)
+        : loaded_{std::move(loaded)}, stream_{must(loaded_.events())},
           attachment_{must(loaded_.attach(where))} {}
 
     /// All decisions until now. The kernel writes a decision before the allocation that ran out of

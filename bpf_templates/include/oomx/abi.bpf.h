@@ -11,6 +11,8 @@
 #include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>
 
+#ifdef __bpf__
+
 struct bpf_oom_ctx {
 	__u64 cgroup_id; /* where this instance is attached, 0: system-wide */
 } __attribute__((preserve_access_index));
@@ -33,9 +35,6 @@ struct bpf_oom_ops___v4 {
 	int (*handle_out_of_memory)(struct oom_control *oc, struct cgroup *cgroup);
 	char name[OOMX_NAME_LEN];
 };
-
-extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
-				const char *message__str) __weak __ksym;
 
 /*
  * The struct_ops instances of a policy, one a revision. on_oom is int (struct oom_control *,
@@ -90,5 +89,18 @@ extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task
 		.handle_out_of_memory = (void *)oomx_oom_v4,                                       \
 		.name = policy_name,                                                               \
 	}
+
+#else
+
+/* A native build has no revision: one symbol by which the program finds the policy. */
+#define OOMX_ABI(policy_name, on_oom_event, on_gone_event)                                         \
+	const struct oomx_native_policy OOMX_NATIVE_SYMBOL = {                                     \
+		.name = policy_name,                                                               \
+		.on_oom = on_oom_event,                                                            \
+		.on_gone = on_gone_event,                                                          \
+		OOMX_NATIVE_COMMON,                                                                \
+	}
+
+#endif
 
 #endif

@@ -13,7 +13,9 @@
 struct bpf_psi {
 };
 
+#ifdef __bpf__
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+#endif
 
 enum psi_states {
 	PSI_IO_SOME = 0,
@@ -39,9 +41,13 @@ struct psi_trigger {
 	__u64 cgroup_id; /* 0: the whole system */
 };
 
+#ifdef __bpf__
 #pragma clang attribute pop
+#endif
 
 #define BPF_PSI_FULL 0x80000000
+
+#ifdef __bpf__
 
 struct bpf_psi_ops___v2 {
 	int (*init)(struct bpf_psi *psi);
@@ -53,6 +59,25 @@ extern int bpf_psi_create_trigger(struct bpf_psi *psi, __u64 cgroup_id, __u32 re
 				  __u32 threshold_us, __u32 window_us) __weak __ksym;
 extern int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order, __u64 flags,
 			     const char *constraint_text__nullable) __weak __ksym;
+
+#else
+
+static inline int bpf_psi_create_trigger(struct bpf_psi *psi, __u64 cgroup_id, __u32 resource,
+					 __u32 threshold_us, __u32 window_us)
+{
+	(void)psi;
+	return oomx_kernel->create_trigger(oomx_kernel->self, cgroup_id, resource, threshold_us,
+					   window_us);
+}
+
+static inline int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order, __u64 flags,
+				    const char *constraint_text__nullable)
+{
+	return oomx_kernel->out_of_memory(oomx_kernel->self, memcg__nullable, order, flags,
+					  constraint_text__nullable);
+}
+
+#endif
 
 static __always_inline int oomx_create_trigger(struct bpf_psi *psi, __u64 cgroup_id,
 					       const struct oomx_pressure *pressure)
@@ -94,6 +119,7 @@ static __always_inline struct oomx_pressure oomx_pressure_of(struct psi_trigger 
  * bpf_psi *, struct psi_trigger *); on_gone is void (__u64 cgroup_id). All sleep. Left out of the
  * load unless user space enables it.
  */
+#ifdef __bpf__
 #define OOMX_ABI_PSI_V2(on_attach, on_event, on_gone)                                              \
 	SEC("?struct_ops.s/init")                                                                  \
 	int BPF_PROG(oomx_psi_init_v2, struct bpf_psi *psi)                                        \
@@ -117,5 +143,39 @@ static __always_inline struct oomx_pressure oomx_pressure_of(struct psi_trigger 
 		.handle_psi_event = (void *)oomx_psi_event_v2,                                     \
 		.handle_cgroup_offline = (void *)oomx_psi_gone_v2,                                 \
 	}
+
+#else
+
+#define OOMX_ABI_PSI_V2(on_attach_event, on_event, on_gone_event)                                  \
+	static void oomx_native_attach(void)                                                       \
+	{                                                                                          \
+		struct bpf_psi psi;                                                                \
+                                                                                                   \
+		on_attach_event(&psi);                                                             \
+	}                                                                                          \
+	static void oomx_native_pressure(__u64 cgroup_id, const struct oomx_pressure *pressure)    \
+	{                                                                                          \
+		__u32 some = pressure->resource == OOMX_IO    ? PSI_IO_SOME                        \
+			     : pressure->resource == OOMX_CPU ? PSI_CPU_SOME                       \
+							      : PSI_MEM_SOME;                      \
+		struct psi_trigger trigger = {                                                     \
+			.state = some + (pressure->share == OOMX_FULL),                            \
+			.threshold = pressure->stall_us * 1000ULL,                                 \
+			.win.size = pressure->window_us * 1000ULL,                                 \
+			.cgroup_id = cgroup_id,                                                    \
+		};                                                                                 \
+		struct bpf_psi psi;                                                                \
+                                                                                                   \
+		on_event(&psi, &trigger);                                                          \
+	}                                                                                          \
+	const struct oomx_native_policy OOMX_NATIVE_SYMBOL = {                                     \
+		.name = oomx_constraint,                                                           \
+		.on_attach = oomx_native_attach,                                                   \
+		.on_pressure = oomx_native_pressure,                                               \
+		.on_gone = on_gone_event,                                                          \
+		OOMX_NATIVE_COMMON,                                                                \
+	}
+
+#endif
 
 #endif

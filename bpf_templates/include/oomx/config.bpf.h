@@ -9,7 +9,7 @@
 #include <oomx/config.h>
 #include <oomx/kernel.bpf.h>
 
-const volatile struct oomx_object oomx_object SEC(".rodata.oomx") = {};
+OOMX_SET_BEFORE_LOAD struct oomx_object oomx_object SEC(".rodata.oomx") = {};
 
 struct oomx_control oomx_control SEC(".data.oomx") = {};
 

@@ -16,8 +16,22 @@ enum oomx_mode {
 /* The limits no policy can leave; the building blocks enforce them. */
 struct oomx_rails {
 	__u64 min_interval_ns; /* between two kills of this policy; 0: none */
-	__u32 max_processes;   /* a cgroup with more is spared */
+	__u32 max_processes;   /* of whom one kill ends more is spared */
+	__u32 max_candidates;  /* cgroups one decision looks at; more are only counted */
 	__u32 mode;	       /* enum oomx_mode */
+	__u32 reserved;
+};
+
+enum oomx_granularity {
+	OOMX_CGROUP = 0,  /* the chosen cgroup dies whole */
+	OOMX_PROCESS = 1, /* one process of it dies, and with it its memory.oom.group */
+};
+
+/* What a policy that ranks has in its config behind the rails. */
+struct oomx_ranking {
+	__u32 level; /* candidates are cgroups this far below the scope, or leaves above it; 0:
+			leaves */
+	__u32 granularity; /* enum oomx_granularity */
 };
 
 /* What user space tells an object before it loads it. */

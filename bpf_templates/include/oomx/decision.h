@@ -10,9 +10,11 @@
 
 #include <oomx/pressure.h>
 
-#define OOMX_RECORD_VERSION 1
+#define OOMX_RECORD_VERSION 2
 #define OOMX_NAME_LEN	    64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
-#define OOMX_TOP	    8  /* how many cgroups one decision names */
+#define OOMX_COMM_LEN	    16 /* TASK_COMM_LEN, include/linux/sched.h */
+#define OOMX_TOP	    8  /* how many candidates one decision names */
+#define OOMX_SPARED	    4  /* how many spared cgroups one decision names */
 
 /* Where a policy is attached, on a kernel that does not say. */
 #define OOMX_CGROUP_UNKNOWN ((__u64) - 1)
@@ -38,8 +40,10 @@ enum oomx_result {
 	OOMX_RESULT_SHADOW = 5,	     /* would have killed: shadow mode */
 	OOMX_RESULT_COOLING = 6,     /* would have killed: too soon after the last kill */
 	OOMX_RESULT_RELIEVED = 7,    /* would have killed: memory came back meanwhile */
+	OOMX_RESULT_SPARED = 8,	     /* would have killed: the rails spare that one */
 };
 
+/* What the rails and the policy said of a cgroup. */
 enum oomx_verdict {
 	OOMX_VERDICT_CANDIDATE = 0,	/* eligible */
 	OOMX_VERDICT_CHOSEN = 1,	/* the victim */
@@ -50,37 +54,57 @@ enum oomx_verdict {
 	OOMX_VERDICT_UNREADABLE = 6,	/* its processes could not be listed: spared */
 	OOMX_VERDICT_EMPTY = 7,		/* nobody to kill */
 	OOMX_VERDICT_DYING = 8,		/* holds an earlier victim that is still dying */
+	OOMX_VERDICT_SPARED_NEVER =
+		9, /* it, what is above it or what would die with it: never-kill */
+	OOMX_VERDICT_OUT_OF_SCOPE = 10, /* not within the OOM's scope: a policy wanted it killed */
+	OOMX_VERDICT_OVER_BOUND = 11,	/* behind the first max_candidates, so not looked at */
+	OOMX_VERDICTS = 12,
 };
 
 /* One cgroup that was looked at. */
 struct oomx_entry {
 	__u64 cgroup_id;
-	__u64 size;	 /* what it was ranked by: bytes */
-	__u32 processes; /* seen before the look-up ended */
-	__u32 verdict;	 /* enum oomx_verdict */
+	__u64 score;	  /* the policy's: the highest dies; 0: spared */
+	__u64 usage;	  /* memory.current, bytes */
+	__u32 processes;  /* seen before the look-up ended */
+	__u32 verdict;	  /* enum oomx_verdict */
+	__u32 tier;	  /* see struct oomx_preference */
+	__s32 preference; /* see struct oomx_preference */
 };
 
 struct oomx_decision {
 	struct oomx_event event;
-	__u64 time_ns;	   /* CLOCK_MONOTONIC at entry */
-	__u64 decided_ns;  /* entry to choice */
-	__u64 took_ns;	   /* entry to return: with the kill and the kernel's report of it */
-	__u64 generation;  /* of the config it was decided by */
-	__u64 attached_to; /* cgroup id of the instance, 0: system-wide; or unknown */
-	__u64 scope;	   /* cgroup id of the OOM, 0: system-wide */
-	__u64 scope_usage; /* bytes, 0 if system-wide */
-	__u64 victim;	   /* cgroup id, 0: none */
-	__u64 victim_size; /* bytes */
-	__u32 considered;  /* leaf cgroups looked at */
+	__u64 time_ns;	       /* CLOCK_MONOTONIC at entry */
+	__u64 decided_ns;      /* entry to choice */
+	__u64 took_ns;	       /* entry to return: with the kill and the kernel's report of it */
+	__u64 generation;      /* of the config it was decided by */
+	__u64 attached_to;     /* cgroup id of the instance, 0: system-wide; or unknown */
+	__u64 scope;	       /* cgroup id of the OOM, 0: system-wide */
+	__u64 scope_usage;     /* bytes, 0 if system-wide */
+	__u64 scope_max;       /* memory.max, bytes; OOMX_NO_LIMIT; 0 if system-wide */
+	__u64 victim;	       /* cgroup id, 0: none */
+	__u64 victim_score;    /* the policy's */
+	__u64 victim_usage;    /* bytes */
+	__u64 min_interval_ns; /* of the rails, as they were */
+	__u32 max_processes;   /* of the rails, as they were */
+	__u32 max_candidates;  /* of the rails, as they were */
+	__u32 mode;	       /* of the rails, as it was */
+	__u32 granularity;     /* enum oomx_granularity */
+	__u32 considered;      /* cgroups that could have been candidates */
 	__u32 eligible;
-	__u32 killed;  /* processes */
-	__u32 refused; /* processes the kernel would not kill */
-	__u32 result;  /* enum oomx_result */
-	__s32 error;   /* negative errno of the last refusal, or 0 */
+	__u32 killed;	  /* processes */
+	__u32 refused;	  /* processes the kernel would not kill */
+	__u32 result;	  /* enum oomx_result */
+	__s32 error;	  /* negative errno of the last refusal, or 0 */
+	__s32 victim_pid; /* the process that was chosen, 0 where the cgroup was */
 	__u32 top_count;
+	__u32 spared_count;
 	__u32 reserved;
+	__u32 verdicts[OOMX_VERDICTS];	 /* how many cgroups each one was said of: all considered */
+	char victim_comm[OOMX_COMM_LEN]; /* of victim_pid */
 	char policy[OOMX_NAME_LEN];
-	struct oomx_entry top[OOMX_TOP]; /* largest first */
+	struct oomx_entry top[OOMX_TOP];       /* candidates, highest score first */
+	struct oomx_entry spared[OOMX_SPARED]; /* not candidates, highest usage first */
 };
 
 /*

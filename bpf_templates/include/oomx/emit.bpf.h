@@ -17,57 +17,102 @@
 static struct oomx_decision oomx_record = {};
 
 /*
- * Name a cgroup in the record, keeping the OOMX_TOP largest, largest first. Global, as the verifier
- * looks at a global function once and not at each place in a walk where it is called.
+ * The cgroup at hand: part of the record as soon as its score is known. Without an id there is
+ * none, or it is recorded already: what a policy sees in a second walk.
  */
-__weak __noinline int oomx_note(__u64 cgroup_id, __u64 size, __u32 processes, __u32 verdict)
+static struct oomx_entry oomx_entry = {};
+
+/* By score, then by usage, then by id: the order of the walk does not show. */
+static __always_inline bool oomx_ranks_before(const struct oomx_entry *a,
+					      const struct oomx_entry *b)
+{
+	if (a->score != b->score)
+		return a->score > b->score;
+	if (a->usage != b->usage)
+		return a->usage > b->usage;
+	return a->cgroup_id < b->cgroup_id;
+}
+
+/* Put an entry into a list that keeps the first `most` of them. */
+static __always_inline __u32 oomx_insert(struct oomx_entry *list, __u32 count, __u32 most,
+					 struct oomx_entry *entry)
+{
+	__u32 i;
+
+	for (i = 0; i < most; i++) {
+		if (i >= count) {
+			list[i] = *entry;
+			return i + 1;
+		}
+		if (oomx_ranks_before(entry, &list[i])) {
+			struct oomx_entry next = list[i];
+
+			list[i] = *entry;
+			*entry = next;
+		}
+	}
+	return most;
+}
+
+/*
+ * The cgroup at hand is done with. Global, as the verifier looks at a global function once and not
+ * at each place in a walk where it is called.
+ */
+__weak __noinline int oomx_note(void)
 {
 	struct oomx_decision *r = &oomx_record;
-	struct oomx_entry entry = {
-		.cgroup_id = cgroup_id,
-		.size = size,
-		.processes = processes,
-		.verdict = verdict,
-	};
+	struct oomx_entry *entry = &oomx_entry;
+	__u32 verdict = entry->verdict;
+
+	if (!entry->cgroup_id)
+		return 0;
+	r->considered++;
+	if (verdict < OOMX_VERDICTS)
+		r->verdicts[verdict]++;
+	if (verdict == OOMX_VERDICT_CANDIDATE) {
+		r->eligible++;
+		r->top_count = oomx_insert(r->top, r->top_count, OOMX_TOP, entry);
+	} else if (verdict != OOMX_VERDICT_EMPTY && verdict != OOMX_VERDICT_OVER_BOUND) {
+		r->spared_count = oomx_insert(r->spared, r->spared_count, OOMX_SPARED, entry);
+	}
+	entry->cgroup_id = 0;
+	return 0;
+}
+
+/* Change what the record says of a cgroup that it called a candidate. */
+__weak __noinline int oomx_renote(__u64 cgroup_id, __u32 verdict)
+{
+	struct oomx_decision *r = &oomx_record;
+	/* One that is not among the first was a candidate if it may die now. */
+	bool candidate = verdict == OOMX_VERDICT_CHOSEN;
 	__u32 i;
 
 	for (i = 0; i < OOMX_TOP; i++) {
-		struct oomx_entry *at = &r->top[i];
-
-		if (i >= r->top_count) {
-			*at = entry;
-			r->top_count = i + 1;
-			break;
+		if (r->top[i].cgroup_id == cgroup_id) {
+			r->top[i].verdict = verdict;
+			r->victim_score = r->top[i].score;
+			candidate = true;
 		}
-		/* Equal sizes by id, so that the order of the walk does not show. */
-		if (entry.size > at->size ||
-		    (entry.size == at->size && entry.cgroup_id < at->cgroup_id)) {
-			struct oomx_entry smaller = *at;
-
-			*at = entry;
-			entry = smaller;
-		}
+	}
+	if (candidate && verdict < OOMX_VERDICTS) {
+		r->verdicts[OOMX_VERDICT_CANDIDATE]--;
+		r->verdicts[verdict]++;
 	}
 	return 0;
 }
 
-/* Change what the record says of a cgroup it may already name. */
-__weak __noinline int oomx_renote(__u64 cgroup_id, __u32 verdict)
+/* What the policy makes of the cgroup at hand: how much it should die. As long as nothing is said
+ * that is its usage. */
+static __always_inline void oomx_rate(__u64 score)
 {
-	struct oomx_decision *r = &oomx_record;
-	__u32 i;
-
-	for (i = 0; i < OOMX_TOP; i++)
-		if (r->top[i].cgroup_id == cgroup_id)
-			r->top[i].verdict = verdict;
-	return 0;
+	oomx_entry.score = score;
 }
 
-/* The policy's own rule lets this one live. */
-static __always_inline void oomx_spare(struct mem_cgroup *leaf)
+/* The policy's own rule lets the cgroup at hand live. */
+static __always_inline void oomx_spare(void)
 {
-	oomx_record.eligible--;
-	oomx_renote(oomx_memcg_id(leaf), OOMX_VERDICT_SPARED_POLICY);
+	oomx_entry.score = OOMX_SPARE;
+	oomx_entry.verdict = OOMX_VERDICT_SPARED_POLICY;
 }
 
 #endif

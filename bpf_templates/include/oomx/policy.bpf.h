@@ -3,8 +3,8 @@
 #define OOMX_POLICY_BPF_H
 
 /*
- * All a policy includes. It writes one function that looks at the scope and acts through the
- * building blocks, and two lines:
+ * All a policy includes. Most rank, see rank.bpf.h. One that does more writes one function that
+ * looks at the scope and acts through the building blocks, and two lines:
  *
  *	OOMX_CONFIG(struct my_config);
  *	...
@@ -18,6 +18,7 @@
 #include <oomx/emit.bpf.h>
 #include <oomx/kill.bpf.h>
 #include <oomx/memcg.bpf.h>
+#include <oomx/rank.bpf.h>
 #include <oomx/scope.bpf.h>
 #include <oomx/scoped.bpf.h>
 #include <oomx/task.bpf.h>
@@ -26,6 +27,7 @@
 static __always_inline void oomx_begin(struct oomx_scope *scope, const char *policy, __u64 name_len,
 				       __u64 attached_to)
 {
+	const struct oomx_rails *rails = oomx_rails();
 	struct oomx_decision *r = &oomx_record;
 
 	__builtin_memset(r, 0, sizeof(*r));
@@ -36,11 +38,24 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	r->generation = oomx_generation;
 	r->attached_to = attached_to;
 	r->scope = oomx_memcg_id(scope->oc->memcg);
+	r->min_interval_ns = rails->min_interval_ns;
+	r->max_processes = rails->max_processes;
+	r->max_candidates = rails->max_candidates;
+	r->mode = rails->mode;
 	__builtin_memcpy(r->policy, policy, name_len);
+
+	__builtin_memset(&oomx_course, 0, sizeof(oomx_course));
+	oomx_course.scope_id = oomx_memcg_id(scope->root);
+	oomx_course.scope_level = scope->root->css.cgroup->level;
+	oomx_course.scope_size = oomx_bytes(scope->oc->totalpages);
+	oomx_entry.cgroup_id = 0;
 
 	/* Sleeps, so before the walk. Statistics below are up to two seconds old otherwise. */
 	bpf_mem_cgroup_flush_stats(scope->root);
-	r->scope_usage = oomx_usage(scope->root);
+	if (r->scope) {
+		r->scope_usage = oomx_usage(scope->root);
+		r->scope_max = oomx_limit(scope->root->memory.max);
+	}
 }
 
 /* The victim that was waited for last, until anything else happens. */
@@ -66,10 +81,14 @@ static __always_inline bool oomx_still_waiting(void)
 	return false;
 }
 
+/* An OOM is claimed only with a kill to show for it, whatever the policy says. */
 static __always_inline int oomx_end(int outcome)
 {
 	struct oomx_decision *r = &oomx_record;
 
+	outcome = outcome == OOMX_HANDLED &&
+		  (r->result == OOMX_RESULT_KILLED || r->result == OOMX_RESULT_WAITING);
+	oomx_note();
 	if (r->result == OOMX_RESULT_DECLINED && !r->eligible && !r->victim)
 		r->result = OOMX_RESULT_NO_VICTIM;
 	if (outcome)
@@ -85,11 +104,25 @@ static __always_inline int oomx_end(int outcome)
 }
 
 #define OOMX_POLICY(policy_name, handle)                                                           \
+	static __always_inline bool oomx_ranks_processes(void)                                     \
+	{                                                                                          \
+		return false;                                                                      \
+	}                                                                                          \
+	static __always_inline __u64 oomx_process_score(const struct oomx_process *process)        \
+	{                                                                                          \
+		return OOMX_SPARE;                                                                 \
+	}                                                                                          \
+	static __always_inline bool oomx_reads_age(void)                                           \
+	{                                                                                          \
+		return false;                                                                      \
+	}                                                                                          \
+	OOMX_POLICY_(policy_name, handle)
+
+#define OOMX_POLICY_(policy_name, handle)                                                          \
 	/* A function of its own: one body, whatever the number of revisions that call it. */      \
 	static __noinline int oomx_on_oom(struct oom_control *oc, __u64 attached_to)               \
 	{                                                                                          \
 		oomx_memcg_ref root = NULL;                                                        \
-		oomx_memcg_ref dying = NULL;                                                       \
 		struct mem_cgroup *memcg = oc->memcg;                                              \
 		int outcome;                                                                       \
                                                                                                    \
@@ -105,10 +138,9 @@ static __always_inline int oomx_end(int outcome)
                                                                                                    \
 		oomx_begin(&scope, #policy_name, sizeof(#policy_name), attached_to);               \
 		outcome = handle(&scope);                                                          \
-		dying = scope.dying;                                                               \
-		if (dying)                                                                         \
+		if (oomx_course.dying)                                                             \
 			outcome = oomx_wait_for_dying(&scope);                                     \
-		return oomx_end(outcome == OOMX_HANDLED);                                          \
+		return oomx_end(outcome);                                                          \
 	}                                                                                          \
 	static __always_inline void oomx_on_gone(__u64 cgroup_id)                                  \
 	{                                                                                          \

@@ -21,8 +21,6 @@
 #include <oomx/pressure.h>
 #include <oomx/scoped.bpf.h>
 
-extern struct cgroup *bpf_cgroup_from_id(__u64 cgroup_id) __weak __ksym;
-
 struct oomx_triggers oomx_triggers SEC(".data.oomx") = {};
 
 /* The policy's name, for the kernel's report; the kernel wants it in memory that can be written. */
@@ -45,14 +43,6 @@ static __u64 oomx_last_declared_ns = 0;
 
 /* The config of the policy that is being compiled. */
 static __always_inline const struct oomx_watches *oomx_watches(void);
-
-/* The memory cgroup with this id, held, or NULL. */
-static __always_inline struct mem_cgroup *oomx_memcg_of(__u64 cgroup_id)
-{
-	oomx_cgroup_ref cgroup = bpf_cgroup_from_id(cgroup_id);
-
-	return cgroup ? bpf_get_mem_cgroup(&cgroup->self) : NULL;
-}
 
 static __always_inline int oomx_start_watch(struct bpf_psi *psi, const struct oomx_watch *watch)
 {
@@ -138,7 +128,7 @@ static __always_inline void oomx_declare(struct oomx_declaration *event)
 	 * it does not the next event comes.
 	 */
 	if (event->cgroup_id) {
-		memcg = oomx_memcg_of(event->cgroup_id);
+		memcg = oomx_memcg_with(event->cgroup_id);
 		event->usage = oomx_usage(memcg);
 		ret = memcg ? bpf_out_of_memory(memcg, 0, 0, oomx_constraint) : -ENOENT;
 	} else if (oomx_triggers.rearmed) {

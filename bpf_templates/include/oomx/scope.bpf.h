@@ -4,22 +4,33 @@
 
 /* The OOM being handled. Lives on the stack of the handler; a policy only passes it on. */
 #include <oomx/abi.bpf.h>
+#include <oomx/candidate.h>
 #include <oomx/config.h>
 #include <oomx/memcg.bpf.h>
 #include <oomx/scoped.bpf.h>
 
 struct oomx_scope {
 	struct oom_control *oc;
-	struct mem_cgroup *root;  /* the cgroup that is out of memory, or the root: held */
-	struct mem_cgroup *dying; /* holds an earlier victim, still dying: held, or NULL */
-	__u64 leaf_size;	  /* see oomx_leaf_size() */
+	struct mem_cgroup *root; /* the cgroup that is out of memory, or the root: held */
 };
 
-/* What the leaf at hand holds besides page cache: bytes, read once for the rule and the record. */
-static __always_inline __u64 oomx_leaf_size(const struct oomx_scope *scope)
-{
-	return scope->leaf_size;
-}
+/*
+ * What is known of the OOM besides. Not in the scope: for the verifier each value on a stack is
+ * another state, and here they do not count. One is enough, see emit.bpf.h.
+ */
+struct oomx_course {
+	__u64 scope_id;	   /* cgroup id of the scope's root */
+	__u64 dying;	   /* cgroup id of an earlier victim's, still dying, or 0 */
+	__u64 scope_size;  /* bytes it may hold */
+	__u32 level;	   /* candidates are this far below the scope, 0: leaves */
+	__u32 granularity; /* enum oomx_granularity */
+	__u32 scope_level; /* of the scope's root, below the root of all */
+	__u32 inside;	   /* what is deeper belongs to the candidate before */
+	__u32 walks;	   /* through the candidates, this one included */
+	__u32 met;	   /* candidates in this walk */
+};
+
+static struct oomx_course oomx_course = {};
 
 /* What a handler returns: claim the OOM, or pass it to the parent or the kernel. */
 enum oomx_outcome {
@@ -28,9 +39,12 @@ enum oomx_outcome {
 };
 
 /*
- * The rails of the policy that is being compiled: OOMX_CONFIG() defines it, and who includes this
- * without it must.
+ * Of the policy that is being compiled. OOMX_CONFIG() defines the rails, OOMX_POLICY() and
+ * OOMX_RANK_POLICY() how it ranks processes and whether it does.
  */
 static __always_inline const struct oomx_rails *oomx_rails(void);
+static __always_inline bool oomx_ranks_processes(void);
+static __always_inline bool oomx_reads_age(void);
+static __always_inline __u64 oomx_process_score(const struct oomx_process *process);
 
 #endif

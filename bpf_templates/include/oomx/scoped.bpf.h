@@ -11,14 +11,6 @@
  */
 #include <oomx/kernel.bpf.h>
 
-extern struct mem_cgroup *bpf_get_root_mem_cgroup(void) __weak __ksym;
-extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __weak __ksym;
-extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __weak __ksym;
-extern void bpf_task_release(struct task_struct *task) __weak __ksym;
-extern void bpf_cgroup_release(struct cgroup *cgroup) __weak __ksym;
-extern void bpf_rcu_read_lock(void) __weak __ksym;
-extern void bpf_rcu_read_unlock(void) __weak __ksym;
-
 static __always_inline void oomx_put_memcg(struct mem_cgroup **ref)
 {
 	if (*ref)

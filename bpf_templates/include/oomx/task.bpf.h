@@ -2,17 +2,10 @@
 #ifndef OOMX_TASK_BPF_H
 #define OOMX_TASK_BPF_H
 
-/* The processes of a memory cgroup. */
+/* The processes of a memory cgroup, and what they hold: bytes. */
+#include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>
-
-struct bpf_iter_css_task {
-	__u64 opaque[1];
-} __attribute__((aligned(8)));
-
-extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css,
-				 unsigned int flags) __weak __ksym;
-extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __weak __ksym;
-extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __weak __ksym;
+#include <oomx/memcg.bpf.h>
 
 #define oomx_process_iter                                                                          \
 	struct bpf_iter_css_task __attribute__((cleanup(bpf_iter_css_task_destroy)))
@@ -21,6 +14,12 @@ extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __weak __ksy
 static __always_inline bool oomx_unkillable(struct task_struct *task)
 {
 	return task->signal->oom_score_adj == OOM_SCORE_ADJ_MIN;
+}
+
+/* The reaper, or the end of the process, has taken what there was. */
+static __always_inline bool oomx_reaped(struct mm_struct *mm)
+{
+	return BPF_CORE_READ(mm, flags) & (1UL << MMF_OOM_SKIP);
 }
 
 /*
@@ -36,9 +35,37 @@ static __always_inline bool oomx_dying(struct task_struct *task)
 
 	if (!mm)
 		return false;
-	if (!(BPF_CORE_READ(mm, flags) & (1UL << MMF_OOM_SKIP)))
+	if (!oomx_reaped(mm))
 		return true;
 	return !BPF_CORE_READ(mm, mm_users.counter) && BPF_CORE_READ(mm, mm_mt.ma_root);
+}
+
+/* As get_mm_counter() (include/linux/mm.h) has it: without what processors have not added yet. */
+#define oomx_counted(mm, counter)                                                                  \
+	({                                                                                         \
+		__s64 oomx_count = BPF_CORE_READ(mm, rss_stat[counter].count);                     \
+		oomx_count > 0 ? oomx_bytes(oomx_count) : 0;                                       \
+	})
+
+static __always_inline __u64 oomx_rss(struct mm_struct *mm)
+{
+	return oomx_counted(mm, MM_FILEPAGES) + oomx_counted(mm, MM_ANONPAGES) +
+	       oomx_counted(mm, MM_SHMEMPAGES);
+}
+
+static __always_inline __u64 oomx_swapped(struct mm_struct *mm)
+{
+	return oomx_counted(mm, MM_SWAPENTS);
+}
+
+static __always_inline __u64 oomx_page_tables(struct mm_struct *mm)
+{
+	return BPF_CORE_READ(mm, pgtables_bytes.counter);
+}
+
+static __always_inline void oomx_comm(char *comm, struct task_struct *task)
+{
+	bpf_core_read_str(comm, OOMX_COMM_LEN, &task->comm);
 }
 
 #endif

@@ -3,101 +3,75 @@
 #define OOMX_WALK_BPF_H
 
 /*
- * The walk over the cgroups a policy may choose from. The rails are part of it: a policy never
- * sees a leaf that must be spared, and the record names why it did not.
+ * The walk over the candidates: what would die as a whole, see candidate.h. The rails are part of
+ * it: a policy never sees a candidate that must be spared, and the record says why it did not.
  */
 #include <oomx/emit.bpf.h>
+#include <oomx/judge.bpf.h>
 #include <oomx/scope.bpf.h>
-#include <oomx/task.bpf.h>
 
-struct bpf_iter_css {
-	__u64 opaque[3];
-} __attribute__((aligned(8)));
-
-extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start,
-			    unsigned int flags) __weak __ksym;
-extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __weak __ksym;
-extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __weak __ksym;
-
-/*
- * Look at the processes of a leaf: what the rails say of it, as enum oomx_verdict. Global, as the
- * verifier looks at a global function once; a loop inside the walk's would be too much for it.
- */
-__weak __noinline __u32 oomx_look(struct mem_cgroup *leaf __arg_trusted,
-				  __u32 *processes __arg_nonnull)
+/* Does it die as a whole? Else it is part of what was met before, or above candidates. */
+static __always_inline bool oomx_is_candidate(struct cgroup_subsys_state *css,
+					      struct mem_cgroup *memcg)
 {
-	__u32 limit = oomx_rails()->max_processes;
-	__u32 verdict = OOMX_VERDICT_EMPTY;
-	struct task_struct *task;
-	__u32 seen = 0;
-	oomx_process_iter it;
+	struct oomx_course *course = &oomx_course;
+	__u32 level = css->cgroup->level;
+	__u32 below = level - course->scope_level;
 
-	/* Allocates a little. Not being able to look is not the same as nobody being there. */
-	if (bpf_iter_css_task_new(&it, &leaf->css, CSS_TASK_ITER_PROCS))
-		return OOMX_VERDICT_UNREADABLE;
-
-	while ((task = bpf_iter_css_task_next(&it))) {
-		if (task->flags & PF_KTHREAD)
-			continue;
-		seen++;
-		if (oomx_dying(task)) {
-			verdict = OOMX_VERDICT_DYING;
-			break;
-		}
-		if (verdict == OOMX_VERDICT_EMPTY)
-			verdict = OOMX_VERDICT_CANDIDATE;
-		if (oomx_unkillable(task))
-			verdict = OOMX_VERDICT_SPARED_ADJ;
-		else if (task->tgid == 1)
-			verdict = OOMX_VERDICT_SPARED_INIT;
+	/* A leaf counts itself, and nothing else that is online. */
+	if (css->online_cnt.counter == 1 || (level && memcg->oom_group) ||
+	    (below && below == course->level)) {
+		course->inside = level;
+		return true;
 	}
-	*processes = seen;
-	if (verdict == OOMX_VERDICT_CANDIDATE && seen > limit)
-		verdict = OOMX_VERDICT_SPARED_MANY;
-	return verdict;
+	return false;
 }
 
+/* How often one decision may go through the candidates; another walk finds nobody. */
+#define OOMX_WALKS 4
+
 /*
- * The next leaf that may be killed, with a reference, or NULL at the end. A leaf is a cgroup with
- * the memory controller and no living child that has it. Ends early when an earlier victim is
- * found dying: there is nothing to choose then.
+ * The next cgroup that may be killed, with a reference, or NULL at the end. Ends early when an
+ * earlier victim is found dying: there is nothing to choose then.
  */
-static __always_inline struct mem_cgroup *oomx_next_leaf(struct oomx_scope *scope,
-							 struct bpf_iter_css *it)
+static __always_inline struct mem_cgroup *oomx_next_candidate(struct bpf_iter_css *it)
 {
+	struct oomx_course *course = &oomx_course;
 	struct cgroup_subsys_state *css;
 
-	if (scope->dying)
+	oomx_note();
+	if (course->dying || course->walks > OOMX_WALKS)
 		return NULL;
 
 	while ((css = bpf_iter_css_next(it))) {
-		struct mem_cgroup *leaf;
-		__u32 processes = 0;
+		__u32 level = css->cgroup->level;
+		struct mem_cgroup *memcg;
 		__u32 verdict;
 
-		/* Counts itself and its online children; an offline one counts nothing. */
-		if (css->online_cnt.counter != 1)
+		/* An offline one counts nothing. */
+		if (level > course->inside || !css->online_cnt.counter)
 			continue;
-		leaf = bpf_get_mem_cgroup(css);
-		if (!leaf)
+		course->inside = ~0U;
+		memcg = bpf_get_mem_cgroup(css);
+		if (!memcg)
 			continue;
-
-		verdict = oomx_look(leaf, &processes);
-		oomx_record.considered++;
-		if (verdict != OOMX_VERDICT_EMPTY) {
-			scope->leaf_size = oomx_usage_without_cache(leaf);
-			oomx_note(oomx_memcg_id(leaf), scope->leaf_size, processes, verdict);
+		if (!oomx_is_candidate(css, memcg)) {
+			bpf_put_mem_cgroup(memcg);
+			continue;
 		}
-
-		if (verdict == OOMX_VERDICT_CANDIDATE) {
-			oomx_record.eligible++;
-			return leaf;
-		}
-		if (verdict == OOMX_VERDICT_DYING) {
-			scope->dying = leaf;
+		if (course->met++ >= oomx_rails()->max_candidates)
+			verdict = OOMX_VERDICT_OVER_BOUND;
+		else
+			verdict = oomx_judge(memcg);
+		oomx_enter(memcg, verdict);
+		if (course->walks > 1)
+			oomx_entry.cgroup_id = 0;
+		if (verdict == OOMX_VERDICT_CANDIDATE)
+			return memcg;
+		oomx_note();
+		bpf_put_mem_cgroup(memcg);
+		if (course->dying)
 			return NULL;
-		}
-		bpf_put_mem_cgroup(leaf);
 	}
 	return NULL;
 }
@@ -105,23 +79,26 @@ static __always_inline struct mem_cgroup *oomx_next_leaf(struct oomx_scope *scop
 static __always_inline struct bpf_iter_css *oomx_walk_start(struct oomx_scope *scope,
 							    struct bpf_iter_css *it)
 {
+	oomx_course.inside = ~0U;
+	oomx_course.met = 0;
+	oomx_course.walks++;
 	bpf_iter_css_new(it, &scope->root->css, BPF_CGROUP_ITER_DESCENDANTS_PRE);
 	return it;
 }
 
 /*
- * for each leaf cgroup of the scope that may be killed, parents before children's siblings as the
- * kernel's pre-order walk goes. `leaf` is held for one turn: oomx_replace() keeps it longer. Runs
+ * for each cgroup of the scope that may be killed, parents before children's siblings as the
+ * kernel's pre-order walk goes. `memcg` is held for one turn: oomx_replace() keeps it longer. Runs
  * under RCU: choose here, act after the loop. break, continue and return are all fine.
  */
-#define oomx_for_each_leaf(scope, leaf)                                                            \
-	for (oomx_rcu_section oomx_once_##leaf = oomx_rcu_enter(); oomx_once_##leaf;               \
-	     oomx_once_##leaf = 0)                                                                 \
-		for (struct bpf_iter_css oomx_it_##leaf                                            \
+#define oomx_for_each_candidate(scope, memcg)                                                      \
+	for (oomx_rcu_section oomx_once_##memcg = oomx_rcu_enter(); oomx_once_##memcg;             \
+	     oomx_once_##memcg = 0)                                                                \
+		for (struct bpf_iter_css oomx_it_##memcg                                           \
 		     __attribute__((cleanup(bpf_iter_css_destroy))),                               \
-		     *oomx_on_##leaf = oomx_walk_start(scope, &oomx_it_##leaf);                    \
-		     oomx_on_##leaf; oomx_on_##leaf = NULL)                                        \
-			for (oomx_memcg_ref leaf = oomx_next_leaf(scope, oomx_on_##leaf); leaf;    \
-			     oomx_put_memcg(&leaf), leaf = oomx_next_leaf(scope, oomx_on_##leaf))
+		     *oomx_on_##memcg = oomx_walk_start(scope, &oomx_it_##memcg);                  \
+		     oomx_on_##memcg; oomx_on_##memcg = NULL)                                      \
+			for (oomx_memcg_ref memcg = oomx_next_candidate(oomx_on_##memcg); memcg;   \
+			     oomx_put_memcg(&memcg), memcg = oomx_next_candidate(oomx_on_##memcg))
 
 #endif

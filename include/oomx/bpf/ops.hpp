@@ -60,13 +60,8 @@ private:
                 return pass_on(result<void>{cgroup_scope_});
             }
             // The kernel would take the nearest ancestor that has it.
-            auto controlled = where.has_memory_controller();
-            if (!controlled) {
+            if (auto controlled = where.require_memory_controller(); !controlled) {
                 return pass_on(std::move(controlled));
-            }
-            if (!*controlled) {
-                return failure(errc::unsupported, "it has no memory controller",
-                               "write +memory to its parent's cgroup.subtree_control");
             }
         }
         return for_pressure() ? link_with_triggers() : bpf::attach(native_handle(), where, as_);

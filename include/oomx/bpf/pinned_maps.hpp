@@ -29,10 +29,11 @@ namespace oomx::bpf {
 
 /// The maps of a policy that is in force already.
 struct pinned_maps {
-    unique_fd ops;      ///< the struct_ops map
-    unique_fd events;   ///< the ring buffer
-    unique_fd data;     ///< .data.oomx
-    oomx_object object; ///< what it was loaded with
+    unique_fd ops;         ///< the struct_ops map
+    unique_fd events;      ///< the ring buffer
+    unique_fd preferences; ///< oomx_preferences; none of a pressure policy
+    unique_fd data;        ///< .data.oomx
+    oomx_object object;    ///< what it was loaded with
 
     /// Those behind a link's struct_ops map. Errors: not_permitted, not_found (it was detached),
     /// mismatch (no policy of oomx's).
@@ -99,6 +100,8 @@ inline result<std::vector<std::uint32_t>> pinned_maps::maps_of(std::uint32_t pro
 inline result<void> pinned_maps::take(unique_fd map, std::string_view name) {
     if (name == "oomx_events") {
         events = std::move(map);
+    } else if (name == std::string_view{"oomx_preferences"}.substr(0, BPF_OBJ_NAME_LEN - 1)) {
+        preferences = std::move(map); // the kernel keeps no longer name
     } else if (name == ".data.oomx") {
         data = std::move(map);
     } else if (name == ".rodata.oomx") {

@@ -19,7 +19,8 @@ enum class request : std::uint8_t {
     detach,         ///< BPF_LINK_DETACH
     pin,            ///< BPF_OBJ_PIN
     open_pin,       ///< BPF_OBJ_GET
-    inspect,        ///< BPF_*_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD
+    inspect,        ///< BPF_*_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD, BPF_MAP_LOOKUP_BATCH
+    prefer,         ///< BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM of oomx_preferences
     kill,           ///< the kfunc bpf_oom_kill_process
     create_trigger, ///< the kfunc bpf_psi_create_trigger
     declare,        ///< the kfunc bpf_out_of_memory
@@ -106,6 +107,14 @@ inline constexpr auto refusals = std::to_array<refusal>({
     {request::inspect, EPERM, errc::not_permitted,
      "this process may not look into BPF objects of others", "run as root, or with CAP_SYS_ADMIN"},
     {request::inspect, ENOENT, errc::not_found, "the BPF object is gone", "try again"},
+
+    {request::prefer, E2BIG, errc::exhausted, "4096 cgroups have a preference of their own",
+     "give one to a cgroup above them, for all below it; forget_removed() drops those of removed "
+     "cgroups"},
+    {request::prefer, EPERM, errc::not_permitted, "this process may not write to BPF maps",
+     "run as root, or with CAP_BPF"},
+    {request::prefer, ENOMEM, errc::exhausted, "the kernel has no memory for it",
+     "raise the memory limit of this process's cgroup"},
 
     {request::kill, EPERM, errc::rejected,
      "it is process 1, a kernel thread, or outside the OOM's scope",

@@ -41,6 +41,7 @@ struct all_maps {
     bpf_map* oomx_ops_v3;
     bpf_map* oomx_ops_v4;
     bpf_map* oomx_events;
+    bpf_map* oomx_preferences;
 };
 
 template <typename Config, typename Maps = all_maps>
@@ -102,6 +103,13 @@ struct events_of_another_type {
     bpf_program* oomx_events;
 };
 
+struct no_preferences {
+    bpf_map* oomx_ops_v2;
+    bpf_map* oomx_ops_v3;
+    bpf_map* oomx_ops_v4;
+    bpf_map* oomx_events;
+};
+
 struct with_an_old_object : descriptor<tight> {
     struct skeleton : descriptor<tight>::skeleton {
         static skeleton* open(const bpf_object_open_opts* options = nullptr);
@@ -145,6 +153,9 @@ static_assert(oomx::policy<descriptor<tight, no_events>>);
 #endif
 #ifdef a_skeleton_with_other_events // has no map oomx_events
 static_assert(oomx::policy<descriptor<tight, events_of_another_type>>);
+#endif
+#ifdef a_skeleton_without_preferences // has no map oomx_preferences
+static_assert(oomx::policy<descriptor<tight, no_preferences>>);
 #endif
 #ifdef a_skeleton_of_another_oomx // built with another version
 static_assert(oomx::policy<with_an_old_object>);

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include <catch2/catch_test_macros.hpp>
+
+#include <oomx/preference.h>
 
 using oomx::errc;
 using namespace oomx::bpf;
@@ -28,6 +31,13 @@ TEST_CASE("An answer that nobody expected keeps its errno") {
     CHECK(why.code() == errc::system);
     CHECK(why.system_error() == EXDEV);
     CHECK(why.message() == "the kernel refused (EXDEV); the kernel log may say why");
+}
+
+TEST_CASE("How many cgroups can have a preference is said as it is") {
+    CHECK(refusal_error(request::prefer, E2BIG).message() ==
+          std::to_string(OOMX_PREFERENCES) +
+              " cgroups have a preference of their own (E2BIG); give one to a cgroup above them, "
+              "for all below it; forget_removed() drops those of removed cgroups");
 }
 
 TEST_CASE("No answer of the kernel is without words") {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 #include <decliner.skel.hpp>
+#include <hostile.skel.hpp>
 #include <refused.skel.hpp>
 
+#include <oomx/ids.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>
 
@@ -34,6 +37,32 @@ struct decliner : bare_policy<::decliner_bpf> {
 
 struct refused : bare_policy<::refused_bpf> {
 	static constexpr std::string_view name = "refused";
+};
+
+/// Ignores what the walk offers, and claims every OOM whatever came of it.
+struct hostile {
+	using skeleton = ::hostile_bpf;
+	using config = ::oomx_hostile_config;
+	static constexpr std::string_view name = "hostile";
+
+	struct options {
+		oomx_hostile_how how;
+		cgroup_id target{};
+		cgroup_id second{};
+		int pid = 0;
+		oomx::rails rails{};
+	};
+
+	static result<config> configure(const options &chosen)
+	{
+		auto raw = chosen.rails.raw();
+		if (!raw) {
+			return pass_on(std::move(raw));
+		}
+		return config{ *raw, std::to_underlying(chosen.target),
+			       std::to_underlying(chosen.second), static_cast<__u32>(chosen.how),
+			       chosen.pid };
+	}
 };
 
 } // namespace oomx::test

@@ -126,23 +126,33 @@ TEST_CASE("The record names the victim, the candidates and who was spared") {
     CHECK(kill.attached_to() == tree.parent.id());
     CHECK(kill.scope_usage() > 100_MiB);
     CHECK(kill.victim() == tree.thirty.id());
-    CHECK(kill.victim_size() >= 30_MiB);
-    CHECK(kill.victim_size() < 32_MiB);
+    CHECK(!kill.victim_pid());
+    CHECK(kill.victim_usage() >= 30_MiB);
+    CHECK(kill.victim_usage() < 32_MiB);
+    CHECK(kill.victim_score() == kill.top(0).score);
+    CHECK(kill.scope_max() == oomx::limit{80_MiB});
+    CHECK(kill.rails() == oomx::rails{});
+    CHECK(kill.granularity() == oomx::granularity::cgroup);
     CHECK(kill.considered() == 4);
     CHECK(kill.eligible() == 3);
+    CHECK(kill.count(verdict::candidate) == 2);
+    CHECK(kill.count(verdict::chosen) == 1);
+    CHECK(kill.count(verdict::spared_oom_score_adj) == 1);
     CHECK(kill.killed() == 1);
     CHECK(kill.refused() == 0);
     CHECK(kill.took().count() > 0);
 
-    REQUIRE(kill.top_count() == 4);
-    CHECK(kill.top(0).id == tree.forty.id());
-    CHECK(kill.top(0).verdict == verdict::spared_oom_score_adj);
-    CHECK(kill.top(1).id == tree.thirty.id());
-    CHECK(kill.top(1).verdict == verdict::chosen);
-    CHECK(kill.top(2).id == tree.twenty.id());
+    REQUIRE(kill.top_count() == 3);
+    CHECK(kill.top(0).id == tree.thirty.id());
+    CHECK(kill.top(0).verdict == verdict::chosen);
+    CHECK(kill.top(1).id == tree.twenty.id());
+    CHECK(kill.top(1).verdict == verdict::candidate);
+    CHECK(kill.top(2).id == tree.ten.id());
     CHECK(kill.top(2).verdict == verdict::candidate);
-    CHECK(kill.top(3).id == tree.ten.id());
-    CHECK(kill.top(3).verdict == verdict::candidate);
+    REQUIRE(kill.spared_count() == 1);
+    CHECK(kill.spared(0).id == tree.forty.id());
+    CHECK(kill.spared(0).verdict == verdict::spared_oom_score_adj);
+    CHECK(kill.spared(0).usage >= 40_MiB);
 }
 
 TEST_CASE("One OOM ends in one kill, however often the kernel asks while the victim dies") {
@@ -216,7 +226,8 @@ TEST_CASE("A leaf below min_usage is spared, and when only such are left the ker
     const auto decisions = policy.decisions();
     REQUIRE_FALSE(decisions.empty());
     CHECK(decisions.front().outcome() == outcome::no_victim);
-    CHECK(decisions.front().top(0).verdict == verdict::spared_by_policy);
+    REQUIRE(decisions.front().spared_count() == 1);
+    CHECK(decisions.front().spared(0).verdict == verdict::spared_by_policy);
     CHECK(log.says("oom_policy=default"));
 }
 

@@ -85,7 +85,7 @@ private:
         watching& to;
 
         void operator()(const oomx::declaration& one) const { to.seen_.push_back(one); }
-        void operator()(const oomx::cgroup_gone& one) const { to.gone_.push_back(one.id); }
+        void operator()(const oomx::cgroup_gone& one) const { to.gone_.push_back(one.where()); }
     };
 
     void receive(std::chrono::milliseconds timeout) {

@@ -10,7 +10,7 @@ static __always_inline int handle(struct oomx_scope *scope)
 {
 	oomx_memcg_ref victim = NULL;
 
-	oomx_for_each_leaf(scope, leaf)
+	oomx_for_each_candidate(scope, leaf)
 		if (oomx_memcg_id(leaf) == config.cgroup_id)
 			oomx_replace(&victim, leaf);
 	return victim ? oomx_kill_cgroup(scope, victim) : OOMX_DECLINED;

@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <fmt/format.h>
+
+#include <oomx/bytes.hpp>
+#include <oomx/ids.hpp>
+#include <oomx/native/kernel_types.hpp>
+#include <oomx/result.hpp>
+
+namespace oomx::native {
+
+/// The machine of a model.
+struct machine_options {
+    bytes ram{std::uint64_t{64} << 30}; ///< what all processes together may hold
+    bytes swap{};                       ///< counted, but nothing is swapped out
+    std::chrono::nanoseconds uptime =
+        std::chrono::hours{1}; ///< CLOCK_MONOTONIC when the model begins
+
+    /// From the kill of a process to the end of its address space.
+    std::chrono::nanoseconds dies_after = std::chrono::milliseconds{10};
+
+    /// How long that end takes: its memory is held until then, and the kernel's own killer waits
+    /// no longer for it.
+    std::chrono::nanoseconds teardown{0};
+
+    /// When the OOM reaper takes what a victim holds that has not died by itself until then
+    /// (OOM_REAPER_DELAY, mm/oom_kill.c).
+    std::chrono::nanoseconds reaped_after = std::chrono::seconds{2};
+};
+
+/// A process of a model, as it is described.
+struct process_options {
+    std::string name = "process";        ///< of which the kernel keeps 15 characters
+    bytes anon{};                        ///< charged to its cgroup until it ends
+    bytes shmem{};                       ///< shared memory of its own: as anon
+    bytes file{};                        ///< the part of the cgroup's page cache that it maps
+    bytes swap{};                        ///< swapped out: charged as swap until it ends
+    bytes page_tables{};                 ///< charged as kernel memory until it ends
+    int oom_score_adj = 0;               ///< -1000 to 1000
+    std::optional<pid_t> pid{};          ///< 1 is init; without one it gets the next free one
+    std::chrono::nanoseconds started{0}; ///< CLOCK_MONOTONIC
+    bool kernel_thread = false;          ///< nobody can kill it
+    std::optional<std::chrono::nanoseconds> dies_after{}; ///< instead of the machine's
+};
+
+/// A cgroup of a model, as it is described.
+struct cgroup_options {
+    std::optional<bytes> max{};      ///< memory.max; without one there is no limit
+    std::optional<bytes> high{};     ///< memory.high; nothing is throttled
+    bytes min{};                     ///< memory.min
+    bytes low{};                     ///< memory.low
+    std::optional<bytes> swap_max{}; ///< memory.swap.max
+    bool oom_group = false;          ///< memory.oom.group
+
+    bytes file{};   ///< page cache; given back before an allocation ends in an OOM
+    bytes shmem{};  ///< files in a tmpfs: stay when everybody is dead
+    bytes kernel{}; ///< kernel memory besides page tables; stays, too
+
+    bytes anon{}; ///< held by one process more, which has the cgroup's name
+    bytes swap{}; ///< of that process, too
+    std::vector<process_options> processes{}; ///< in a cgroup without children
+};
+
+/// The model's unit of memory.
+inline constexpr std::uint64_t page_size = 4096;
+
+namespace detail {
+
+constexpr std::uint64_t pages(bytes amount) {
+    return amount.count() / page_size + (amount.count() % page_size != 0 ? 1 : 0);
+}
+
+/// The kernel's "max" (PAGE_COUNTER_MAX, include/linux/page_counter.h).
+inline constexpr unsigned long no_limit = LONG_MAX / page_size;
+
+constexpr unsigned long limit_in_pages(const std::optional<bytes>& amount) {
+    return amount ? std::min<unsigned long>(pages(*amount), no_limit) : no_limit;
+}
+
+enum class kind : std::size_t { anon, file, shmem, kernel };
+
+/// Where a process is between life and death.
+enum class phase : std::uint8_t {
+    alive,
+    dying,   ///< killed
+    reaped,  ///< killed, and the reaper has taken its anonymous memory
+    exiting, ///< its address space is being torn down
+    gone,
+};
+
+struct node;
+
+/// A process. What the policy reads is the base.
+struct task : kernel::task_struct {
+    kernel::mm_struct memory{};
+    kernel::signal_struct signals{};
+    std::string name;
+    node* home = nullptr;
+    std::uint64_t charged_anon = 0; // pages
+    std::uint64_t charged_shmem = 0;
+    std::uint64_t charged_tables = 0;
+    std::uint64_t charged_swap = 0;
+    detail::phase phase = phase::alive;
+    std::string_view killer; // of static storage
+    std::chrono::nanoseconds killed_at{0};
+    std::chrono::nanoseconds dies_after{0};
+
+    [[nodiscard]] bool is_unkillable() const {
+        return tgid == 1 || (flags & PF_KTHREAD) != 0; // oom_unkillable_task()
+    }
+
+    [[nodiscard]] bool is_reaped() const { return (memory.flags & (1UL << MMF_OOM_SKIP)) != 0; }
+};
+
+/// A cgroup. What the policy reads is the base, and memcg.
+struct node : kernel::cgroup {
+    kernel::kernfs_node file{};
+    kernel::mem_cgroup memcg{};
+    std::string path; // empty for the root
+    node* parent = nullptr;
+    node* first_child = nullptr;
+    node* last_child = nullptr;
+    node* next_sibling = nullptr;
+    std::vector<task*> tasks;
+    std::array<std::uint64_t, 4> stat{}; // pages by kind, with what is below
+    std::uint64_t cache = 0;             // pages of its own page cache
+    std::int64_t references = 0;         // that a policy holds
+    bool unreadable = false;
+
+    [[nodiscard]] std::uint64_t id() const { return file.id; }
+    [[nodiscard]] bool is_online() const { return memcg.css.online_cnt.counter > 0; }
+    [[nodiscard]] std::uint64_t usage() const {
+        return static_cast<std::uint64_t>(memcg.memory.usage.counter);
+    }
+    [[nodiscard]] bool is_within(const node* top) const {
+        const node* at = this;
+        while (at != nullptr && at != top) {
+            at = at->parent;
+        }
+        return at != nullptr;
+    }
+
+    static node* of(kernel::cgroup_subsys_state* css) { return static_cast<node*>(css->cgroup); }
+    static node* of(kernel::mem_cgroup* memcg) { return of(&memcg->css); }
+};
+
+/// The next one in pre-order below `top`, in the order in which children were made: the kernel's.
+inline node* next_in(const node* top, node* at) {
+    if (at->first_child != nullptr) {
+        return at->first_child;
+    }
+    while (at != top) {
+        if (at->next_sibling != nullptr) {
+            return at->next_sibling;
+        }
+        at = at->parent;
+    }
+    return nullptr;
+}
+
+/// FNV-1a: the id of a cgroup, so that no answer depends on which was made first.
+constexpr std::uint64_t hash(std::string_view path) {
+    std::uint64_t value = 0xcbf29ce484222325;
+    for (const char c : path) {
+        value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+    return value;
+}
+
+} // namespace detail
+
+/// Cgroups and processes as the kernel's killer and a policy see them, on a clock that moves only
+/// when it is told to. Ids of cgroups follow from their paths alone. One thread at a time.
+///
+/// Paths are relative to the root, "batch/a"; the root is "/".
+class [[nodiscard]] model {
+public:
+    /// An empty one: the root cgroup and nobody in it. Error: invalid_argument.
+    [[nodiscard]] static result<model> make(const machine_options& machine = {}) {
+        constexpr auto none = std::chrono::nanoseconds::zero();
+        if (machine.ram.count() == 0) {
+            return failure(errc::invalid_argument, "make model: the machine has no memory",
+                           "give machine_options::ram");
+        }
+        if (machine.uptime <= none || machine.dies_after < none || machine.teardown < none ||
+            machine.reaped_after < none) {
+            return failure(errc::invalid_argument,
+                           "make model: one of the machine's times is negative",
+                           "give zero or more, and an uptime above zero");
+        }
+        return model{machine};
+    }
+
+    /// Adds a cgroup below one that is there, and its processes. Errors: invalid_argument,
+    /// not_found (its parent), busy (there is one of that name, its parent holds processes, a pid
+    /// is taken).
+    [[nodiscard]] result<cgroup_id> add_cgroup(std::string_view path,
+                                               const cgroup_options& options = {}) {
+        auto made = within(make_cgroup(path, options),
+                           [&] { return fmt::format("add cgroup '{}' to the model", path); });
+        for (const auto& process : processes_of(path, options)) {
+            if (!made) {
+                break;
+            }
+            if (auto added = add_process(path, process); !added) {
+                return pass_on(std::move(added));
+            }
+        }
+        return made;
+    }
+
+    /// Adds a process to a cgroup without children, or to the root. Errors: invalid_argument,
+    /// not_found (the cgroup), busy (the pid is taken, or the cgroup has children).
+    [[nodiscard]] result<pid_t> add_process(std::string_view path,
+                                            const process_options& options = {}) {
+        return within(make_process(path, options), [&] {
+            return fmt::format("add process '{}' to cgroup '{}' of the model", options.name, path);
+        });
+    }
+
+    /// The processes that a description asks for, the one of `anon` and `swap` first.
+    [[nodiscard]] static std::vector<process_options> processes_of(std::string_view path,
+                                                                   const cgroup_options& options) {
+        std::vector<process_options> all;
+        if (options.anon.count() != 0 || options.swap.count() != 0) {
+            all.push_back({.name = std::string{path.substr(path.rfind('/') + 1)},
+                           .anon = options.anon,
+                           .swap = options.swap});
+        }
+        all.insert(all.end(), options.processes.begin(), options.processes.end());
+        return all;
+    }
+
+    /// Takes away a cgroup without children and processes, as rmdir does: it is offline, but what
+    /// it still charges stays with its parent. Errors: not_found, busy.
+    [[nodiscard]] result<void> remove_cgroup(std::string_view path) {
+        return within(take_away(path),
+                      [&] { return fmt::format("remove cgroup '{}' of the model", path); });
+    }
+
+    /// From now on the processes of this cgroup cannot be listed, as where the kernel has no memory
+    /// to do so. Error: not_found.
+    [[nodiscard]] result<void> make_unreadable(std::string_view path) {
+        auto* const at = find(path);
+        if (at == nullptr) {
+            return within(result<void>{unknown(path)}, [&] {
+                return fmt::format("make cgroup '{}' of the model unreadable", path);
+            });
+        }
+        at->unreadable = true;
+        return {};
+    }
+
+    /// Which id a cgroup of that path has, in any model.
+    [[nodiscard]] static cgroup_id id_of(std::string_view path) {
+        return is_root(path) ? root_cgroup : cgroup_id{detail::hash(path)};
+    }
+
+    /// The path of a cgroup; empty if there is none with that id.
+    [[nodiscard]] std::string_view path_of(cgroup_id id) const {
+        const auto* const at = find(id);
+        if (at == nullptr) {
+            return {};
+        }
+        return at->parent == nullptr ? std::string_view{"/"} : std::string_view{at->path};
+    }
+
+    /// memory.current. Error: not_found.
+    [[nodiscard]] result<bytes> usage(std::string_view path) const {
+        const auto* const at = find(path);
+        if (at == nullptr) {
+            return within(result<bytes>{unknown(path)},
+                          [&] { return fmt::format("read usage of cgroup '{}'", path); });
+        }
+        return bytes{at->usage() * page_size};
+    }
+
+    /// CLOCK_MONOTONIC of the model.
+    [[nodiscard]] std::chrono::nanoseconds now() const { return now_; }
+
+    /// Lets time go by: victims die.
+    void advance(std::chrono::nanoseconds by) {
+        const auto until = now_ + by;
+        while (end_one_by(until)) {
+        }
+        now_ = until;
+    }
+
+    // --- for the rest of this layer ---
+
+    /// The root cgroup.
+    [[nodiscard]] detail::node& root() { return nodes_->front(); }
+
+    /// All processes in the order they were made, the dead among them.
+    [[nodiscard]] std::deque<detail::task>& tasks() { return *tasks_; }
+    /// As above.
+    [[nodiscard]] const std::deque<detail::task>& tasks() const { return *tasks_; }
+
+    /// NULL if there is none.
+    [[nodiscard]] detail::node* find(cgroup_id id) const {
+        const auto found = by_id_.find(static_cast<std::uint64_t>(id));
+        return found == by_id_.end() ? nullptr : found->second;
+    }
+    /// As above.
+    [[nodiscard]] detail::node* find(std::string_view path) const { return find(id_of(path)); }
+
+    /// NULL if there is none, or none any more.
+    [[nodiscard]] detail::task* find_task(pid_t pid) const {
+        const auto found = by_pid_.find(pid);
+        return found == by_pid_.end() ? nullptr : found->second;
+    }
+
+    /// What its machine is.
+    [[nodiscard]] const machine_options& machine() const { return machine_; }
+
+    /// Pages that are in use in the whole machine.
+    [[nodiscard]] std::uint64_t used() const { return used_; }
+
+    /// Adds anonymous memory to a process, whatever the limits.
+    void grow(detail::task& who, std::uint64_t pages) {
+        who.charged_anon += pages;
+        who.memory.rss_stat[kernel::MM_ANONPAGES].count += static_cast<__s64>(pages);
+        charge(*who.home, detail::kind::anon, static_cast<std::int64_t>(pages));
+    }
+
+    /// Gives back page cache of a cgroup.
+    void drop_cache(detail::node& of, std::uint64_t pages) {
+        of.cache -= pages;
+        charge(of, detail::kind::file, -static_cast<std::int64_t>(pages));
+    }
+
+    /// Begins the death of a process that is alive. Does not allocate.
+    void kill(detail::task& victim, std::string_view killer) {
+        victim.phase = detail::phase::dying;
+        victim.killer = killer;
+        victim.killed_at = now_;
+        victim.signals.oom_mm = &victim.memory;
+        dying_.push_back(&victim); // there is room for all
+    }
+
+    /// When the next victim ends or is reaped; nothing if nobody is dying.
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> next_end() const {
+        std::optional<std::chrono::nanoseconds> first;
+        for (const auto* const one : dying_) {
+            const auto at = due(*one);
+            first = first ? std::min(*first, at) : at;
+        }
+        return first;
+    }
+
+private:
+    explicit model(const machine_options& machine) : machine_{machine}, now_{machine.uptime} {
+        set_up(nodes_->emplace_back(), nullptr, {}, static_cast<std::uint64_t>(root_cgroup));
+    }
+
+    [[nodiscard]] static bool is_root(std::string_view path) { return path.empty() || path == "/"; }
+
+    [[nodiscard]] static std::unexpected<error> unknown(std::string_view path) {
+        return failure(errc::not_found, fmt::format("there is no cgroup '{}'", path),
+                       "add it first, parents before children");
+    }
+
+    [[nodiscard]] static result<void> check_path(std::string_view path) {
+        std::string_view left = path;
+        while (true) {
+            const auto name = left.substr(0, left.find('/'));
+            if (name.empty() || name == "." || name == "..") {
+                return failure(errc::invalid_argument,
+                               "its path has an empty name, '.' or '..' in it",
+                               "write it as 'batch/a', without a slash at either end");
+            }
+            if (name.size() == left.size()) {
+                return {};
+            }
+            left.remove_prefix(name.size() + 1);
+        }
+    }
+
+    void set_up(detail::node& made, detail::node* parent, std::string path, std::uint64_t id) {
+        made.path = std::move(path);
+        made.parent = parent;
+        made.file.id = id;
+        made.kn = &made.file;
+        made.level = parent == nullptr ? 0 : parent->level + 1;
+        made.self.cgroup = made.memcg.css.cgroup = &made;
+        made.self.online_cnt.counter = made.memcg.css.online_cnt.counter = 1;
+        made.memcg.memory.high = made.memcg.memory.max = detail::no_limit;
+        made.memcg.swap.high = made.memcg.swap.max = detail::no_limit;
+        if (parent != nullptr) {
+            made.self.parent = &parent->self;
+            made.memcg.css.parent = &parent->memcg.css;
+            ++parent->memcg.css.online_cnt.counter;
+            (parent->last_child == nullptr ? parent->first_child
+                                           : parent->last_child->next_sibling) = &made;
+            parent->last_child = &made;
+        }
+        by_id_.emplace(id, &made);
+    }
+
+    [[nodiscard]] result<cgroup_id> make_cgroup(std::string_view path,
+                                                const cgroup_options& options) {
+        if (is_root(path)) {
+            return failure(errc::busy, "the root is there already", "name one below it");
+        }
+        if (auto valid = check_path(path); !valid) {
+            return pass_on(std::move(valid));
+        }
+        const auto id = id_of(path);
+        if (const auto* const there = find(id)) {
+            return failure(errc::busy,
+                           there->path == path ? std::string{"there is one of that name already"}
+                                               : fmt::format("its id is that of '{}'", there->path),
+                           "give it another name");
+        }
+        const auto slash = path.rfind('/');
+        const auto above = slash == std::string_view::npos ? "/" : path.substr(0, slash);
+        auto* const parent = find(above);
+        if (parent == nullptr || !parent->is_online()) {
+            return unknown(above);
+        }
+        if (parent->parent != nullptr && !parent->tasks.empty()) {
+            return failure(errc::busy, fmt::format("'{}' holds processes", above),
+                           "put them into a child of their own, as cgroup v2 wants it");
+        }
+        auto& made = nodes_->emplace_back();
+        set_up(made, parent, std::string{path}, static_cast<std::uint64_t>(id));
+        made.memcg.memory.max = detail::limit_in_pages(options.max);
+        made.memcg.memory.high = detail::limit_in_pages(options.high);
+        made.memcg.memory.min = detail::limit_in_pages(options.min);
+        made.memcg.memory.low = detail::limit_in_pages(options.low);
+        made.memcg.swap.max = detail::limit_in_pages(options.swap_max);
+        made.memcg.oom_group = options.oom_group;
+        made.cache = detail::pages(options.file);
+        charge(made, detail::kind::file, static_cast<std::int64_t>(made.cache));
+        charge(made, detail::kind::shmem, static_cast<std::int64_t>(detail::pages(options.shmem)));
+        charge(made, detail::kind::kernel,
+               static_cast<std::int64_t>(detail::pages(options.kernel)));
+        return id;
+    }
+
+    [[nodiscard]] result<void> check(const process_options& options) const {
+        constexpr int least = -1000;
+        constexpr int most = 1000;
+        if (options.oom_score_adj < least || options.oom_score_adj > most) {
+            return failure(errc::invalid_argument,
+                           fmt::format("its oom_score_adj is {}", options.oom_score_adj),
+                           "give -1000 to 1000");
+        }
+        if (options.pid && *options.pid < 1) {
+            return failure(errc::invalid_argument, fmt::format("its pid is {}", *options.pid),
+                           "give 1 or more, or none");
+        }
+        if (options.pid && by_pid_.contains(*options.pid)) {
+            return failure(errc::busy, fmt::format("its pid {} is taken", *options.pid),
+                           "give another one, or none");
+        }
+        if (options.started < std::chrono::nanoseconds::zero() || options.started > now_) {
+            return failure(errc::invalid_argument, "it starts before the machine or in the future",
+                           fmt::format("give 0 to {} ns", now_.count()));
+        }
+        return {};
+    }
+
+    [[nodiscard]] result<pid_t> make_process(std::string_view path,
+                                             const process_options& options) {
+        auto* const home = find(path);
+        if (home == nullptr || !home->is_online()) {
+            return unknown(path);
+        }
+        if (home->parent != nullptr && home->first_child != nullptr) {
+            return failure(errc::busy, "it has children, and cgroup v2 wants processes in leaves",
+                           "give it to a child of its own");
+        }
+        if (auto valid = check(options); !valid) {
+            return pass_on(std::move(valid));
+        }
+        auto& made = tasks_->emplace_back();
+        made.pid = made.tgid = options.pid ? *options.pid : free_pid();
+        made.flags = options.kernel_thread ? PF_KTHREAD : 0U;
+        made.start_time = static_cast<__u64>(options.started.count());
+        made.signal = &made.signals;
+        made.mm = options.kernel_thread ? nullptr : &made.memory;
+        made.name = options.name;
+        std::memcpy(made.comm, made.name.data(), std::min(made.name.size(), sizeof made.comm - 1));
+        made.home = home;
+        made.signals.oom_score_adj = static_cast<short>(options.oom_score_adj);
+        made.dies_after = options.dies_after.value_or(machine_.dies_after);
+        fill(made, options);
+        home->tasks.push_back(&made);
+        by_pid_.emplace(made.pid, &made);
+        dying_.reserve(tasks_->size());
+        return made.pid;
+    }
+
+    void fill(detail::task& made, const process_options& options) {
+        const auto counted = [](std::uint64_t pages) { return static_cast<__s64>(pages); };
+        auto& memory = made.memory;
+        made.charged_anon = detail::pages(options.anon);
+        made.charged_shmem = detail::pages(options.shmem);
+        made.charged_tables = detail::pages(options.page_tables);
+        made.charged_swap = detail::pages(options.swap);
+        memory.mm_users.counter = 1;
+        memory.mm_mt.ma_root = &memory; // not empty
+        memory.pgtables_bytes.counter = static_cast<long>(made.charged_tables * page_size);
+        memory.rss_stat[kernel::MM_ANONPAGES].count = counted(made.charged_anon);
+        memory.rss_stat[kernel::MM_SHMEMPAGES].count = counted(made.charged_shmem);
+        memory.rss_stat[kernel::MM_FILEPAGES].count = counted(detail::pages(options.file));
+        memory.rss_stat[kernel::MM_SWAPENTS].count = counted(made.charged_swap);
+        charge(*made.home, detail::kind::anon, counted(made.charged_anon));
+        charge(*made.home, detail::kind::shmem, counted(made.charged_shmem));
+        charge(*made.home, detail::kind::kernel, counted(made.charged_tables));
+        charge_swap(*made.home, counted(made.charged_swap));
+    }
+
+    [[nodiscard]] result<void> take_away(std::string_view path) {
+        auto* const at = find(path);
+        if (at == nullptr || at->parent == nullptr || !at->is_online()) {
+            return unknown(path);
+        }
+        if (!at->tasks.empty() || at->memcg.css.online_cnt.counter > 1) {
+            return failure(errc::busy, "it holds processes or has children", "remove those first");
+        }
+        at->memcg.css.online_cnt.counter = at->self.online_cnt.counter = 0;
+        --at->parent->memcg.css.online_cnt.counter;
+        by_id_.erase(at->id());
+        return {};
+    }
+
+    [[nodiscard]] pid_t free_pid() {
+        while (by_pid_.contains(next_pid_)) {
+            ++next_pid_;
+        }
+        return next_pid_++;
+    }
+
+    /// What processes of the root hold is counted, but not charged: as in the kernel.
+    void charge(detail::node& to, detail::kind what, std::int64_t pages) {
+        used_ += static_cast<std::uint64_t>(pages);
+        for (auto* at = &to; at != nullptr; at = at->parent) {
+            at->stat[static_cast<std::size_t>(what)] += static_cast<std::uint64_t>(pages);
+            if (to.parent != nullptr) {
+                at->memcg.memory.usage.counter += pages;
+            }
+        }
+    }
+
+    static void charge_swap(detail::node& to, std::int64_t pages) {
+        for (auto* at = &to; at != nullptr && to.parent != nullptr; at = at->parent) {
+            at->memcg.swap.usage.counter += pages;
+        }
+    }
+
+    /// When something changes about a victim.
+    [[nodiscard]] std::chrono::nanoseconds due(const detail::task& victim) const {
+        const auto ends = victim.killed_at + victim.dies_after;
+        switch (victim.phase) {
+        case detail::phase::dying:
+            return std::min(ends, victim.killed_at + machine_.reaped_after);
+        case detail::phase::reaped:
+            return ends;
+        default:
+            return ends + machine_.teardown;
+        }
+    }
+
+    [[nodiscard]] bool end_one_by(std::chrono::nanoseconds until) {
+        const auto first =
+            std::min_element(dying_.begin(), dying_.end(), [&](const auto* a, const auto* b) {
+                return std::pair{due(*a), a->pid} < std::pair{due(*b), b->pid};
+            });
+        if (first == dying_.end() || due(**first) > until) {
+            return false;
+        }
+        auto& victim = **first;
+        now_ = std::max(now_, due(victim));
+        if (victim.phase == detail::phase::exiting) {
+            end(victim);
+            dying_.erase(first);
+        } else if (now_ >= victim.killed_at + victim.dies_after) {
+            victim.phase = detail::phase::exiting; // exit_mmap(), mm/mmap.c
+            victim.mm = nullptr;
+            victim.memory.mm_users.counter = 0;
+            victim.memory.flags |= 1UL << MMF_OOM_SKIP;
+        } else {
+            victim.phase = detail::phase::reaped;
+            victim.memory.flags |= 1UL << MMF_OOM_SKIP;
+            free_anon(victim);
+        }
+        return true;
+    }
+
+    void free_anon(detail::task& victim) {
+        charge(*victim.home, detail::kind::anon, -static_cast<std::int64_t>(victim.charged_anon));
+        victim.charged_anon = 0;
+        victim.memory.rss_stat[kernel::MM_ANONPAGES].count = 0;
+    }
+
+    void end(detail::task& victim) {
+        free_anon(victim);
+        charge(*victim.home, detail::kind::shmem, -static_cast<std::int64_t>(victim.charged_shmem));
+        charge(*victim.home, detail::kind::kernel,
+               -static_cast<std::int64_t>(victim.charged_tables));
+        charge_swap(*victim.home, -static_cast<std::int64_t>(victim.charged_swap));
+        victim.memory.mm_mt.ma_root = nullptr;
+        victim.phase = detail::phase::gone;
+        std::erase(victim.home->tasks, &victim);
+        by_pid_.erase(victim.pid);
+    }
+
+    machine_options machine_;
+    std::chrono::nanoseconds now_;
+    std::uint64_t used_ = 0; // pages
+    pid_t next_pid_ = 2;
+    // Where they are does not change, also when the model moves.
+    std::unique_ptr<std::deque<detail::node>> nodes_ = std::make_unique<std::deque<detail::node>>();
+    std::unique_ptr<std::deque<detail::task>> tasks_ = std::make_unique<std::deque<detail::task>>();
+    std::unordered_map<std::uint64_t, detail::node*> by_id_;
+    std::unordered_map<pid_t, detail::task*> by_pid_;
+    std::vector<detail::task*> dying_;
+};
+
+} // namespace oomx::native

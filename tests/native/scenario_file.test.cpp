@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <oomx/native/scenario_file.hpp>
+
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "unit/support/temporary_directory.hpp"
+
+using namespace std::chrono_literals;
+using namespace oomx::literals;
+using namespace oomx::native;
+using oomx::errc;
+
+namespace {
+
+constexpr std::string_view complete = R"(
+[machine]
+ram = "8 GiB"
+dies_after = "20 ms"
+
+[cgroup.batch]
+max = "1 GiB"
+oom_group = false
+
+[cgroup."batch/a"]
+anon = "300 MiB"
+low = "64 MiB"
+
+[[cgroup."batch/b".process]]
+name = "worker"
+anon = "600 MiB"
+oom_score_adj = -500
+dies_after = "1 s"
+
+[[step]]
+allocate = "400 MiB"
+cgroup = "batch/a"
+
+[[step]]
+wait = "5 ms"
+
+[[step]]
+run_out = "/"
+)";
+
+/// The message of the error that this text is.
+std::string refused(std::string_view text) {
+    const auto read = parse_scenario(text, "bad.toml");
+    REQUIRE(!read);
+    CHECK(read.error().code() == errc::malformed);
+    return read.error().message();
+}
+
+} // namespace
+
+TEST_CASE("A scenario file says what a scenario in C++ says") {
+    const auto read = parse_scenario(complete, "complete.toml");
+
+    if (!read) {
+        FAIL(read.error().message());
+    }
+    CHECK(read->machine.ram == 8_GiB);
+    CHECK(read->machine.dies_after == 20ms);
+    REQUIRE(read->tree.size() == 1);
+    const auto& batch = read->tree[0];
+    CHECK(batch.name == "batch");
+    CHECK(batch.options.max == 1_GiB);
+    REQUIRE(batch.below.size() == 2);
+    CHECK(batch.below[0].options.anon == 300_MiB);
+    CHECK(batch.below[0].options.low == 64_MiB);
+    REQUIRE(batch.below[1].options.processes.size() == 1);
+    const auto& worker = batch.below[1].options.processes[0];
+    CHECK(worker.name == "worker");
+    CHECK(worker.oom_score_adj == -500);
+    CHECK(worker.dies_after == 1s);
+    REQUIRE(read->steps.size() == 3);
+    CHECK(std::get<allocate>(read->steps[0]).amount == 400_MiB);
+    CHECK(std::get<wait>(read->steps[1]).time == 5ms);
+    CHECK(std::get<run_out>(read->steps[2]).cgroup == "/");
+}
+
+TEST_CASE("A scenario that is read is played") {
+    const auto read = parse_scenario(complete, "complete.toml");
+    REQUIRE(read);
+
+    const auto after = simulate(*read);
+
+    REQUIRE(after);
+    CHECK(after->died("batch/a"));
+    CHECK(after->killer_of("batch/a") == "kernel");
+}
+
+TEST_CASE("A limit of max is none") {
+    const auto read = parse_scenario("[cgroup.a]\nmax = \"max\"\n", "max.toml");
+
+    REQUIRE(read);
+    CHECK_FALSE(read->tree[0].options.max.has_value());
+}
+
+TEST_CASE("An empty file is an empty scenario") {
+    const auto read = parse_scenario("", "empty.toml");
+    REQUIRE(read);
+    CHECK(read->tree.empty());
+}
+
+TEST_CASE("What is no TOML is refused with its line") {
+    CHECK(refused("[cgroup.a]\nmax = \n")
+              .starts_with("read scenario bad.toml: line 2: it is no "
+                           "TOML: "));
+}
+
+TEST_CASE("Unknown keys are refused with their line and those that there are") {
+    CHECK(refused("[cgroup.a]\nanon = \"1 MiB\"\nmaxx = \"1 GiB\"\n") ==
+          "read scenario bad.toml: line 3: cgroup 'a' has no key 'maxx'; its keys are max, high, "
+          "min, low, swap_max, oom_group, file, shmem, kernel, anon, swap, process");
+    CHECK(refused("title = \"x\"\n") == "read scenario bad.toml: line 1: the file has no key "
+                                        "'title'; its keys are machine, cgroup, step");
+    CHECK(refused("[machine]\ncpus = 4\n")
+              .starts_with("read scenario bad.toml: line 2: the machine has no key 'cpus'; "));
+    CHECK(refused("[[cgroup.a.process]]\nrss = \"1 MiB\"\n")
+              .starts_with("read scenario bad.toml: line 2: a process of cgroup 'a' has no key "
+                           "'rss'; its keys are name, "));
+    CHECK(refused("[[step]]\nkill = \"a\"\nwait = \"1 s\"\n")
+              .starts_with("read scenario bad.toml: line 2: a step has no key 'kill'; "));
+}
+
+TEST_CASE("Values of another form are refused with their line and how to write them") {
+    CHECK(refused("[cgroup.a]\nanon = \"300 MB\"\n") ==
+          "read scenario bad.toml: line 2: anon of cgroup 'a' is not a size, such as \"300 MiB\"; "
+          "write a whole number, a space and a unit, in quotes");
+    CHECK(refused("[cgroup.a]\nmax = \"-1 GiB\"\n")
+              .starts_with("read scenario bad.toml: line 2: max of cgroup 'a' is not a size"));
+    CHECK(refused("[cgroup.a]\nmax = -1\n") ==
+          "read scenario bad.toml: line 2: max of cgroup 'a' is below zero; give zero or more");
+    CHECK(refused("[cgroup.a]\nmax = \"99999999999 TiB\"\n")
+              .starts_with("read scenario bad.toml: line 2: max of cgroup 'a' is not a size"));
+    CHECK(refused("[cgroup.a]\noom_group = 1\n") ==
+          "read scenario bad.toml: line 2: oom_group of cgroup 'a' is not true or false; write it "
+          "so");
+    CHECK(refused("[[step]]\nwait = \"1 day\"\n")
+              .starts_with("read scenario bad.toml: line 2: wait of a step is not a time, such as "
+                           "\"10 ms\"; "));
+    CHECK(refused("cgroup = 1\n") ==
+          "read scenario bad.toml: line 1: cgroup is no table; write [cgroup.<name>] above each");
+    CHECK(refused("[cgroup]\na = 1\n") ==
+          "read scenario bad.toml: line 2: cgroup 'a' is no table; write [cgroup.\"a\"] above it");
+    CHECK(refused("machine = 1\n") ==
+          "read scenario bad.toml: line 1: machine is no table; write [machine] above its keys");
+    CHECK(refused("step = 1\n") == "read scenario bad.toml: line 1: step of the file is no list of "
+                                   "tables; write [[step]] above each");
+}
+
+TEST_CASE("What cannot be is refused with its line") {
+    const auto code = [](std::string_view text) {
+        const auto read = parse_scenario(text, "bad.toml");
+        REQUIRE(!read);
+        return read.error().code();
+    };
+
+    const auto orphan = parse_scenario("[cgroup.\"a/b\"]\n", "bad.toml");
+    REQUIRE(!orphan);
+    CHECK(orphan.error().message() ==
+          "read scenario bad.toml: line 1: add cgroup 'a/b' to the model: there is no cgroup 'a'; "
+          "add it first, parents before children");
+    CHECK(code("[[cgroup.a.process]]\noom_score_adj = 2000\n") == errc::invalid_argument);
+    CHECK(code("[cgroup.a]\nanon = \"1 MiB\"\n[cgroup.\"a/b\"]\n") == errc::busy);
+    CHECK(code("[machine]\nram = \"0 B\"\n") == errc::invalid_argument);
+    CHECK(refused("[cgroup.a]\n[cgroup.a]\n").starts_with("read scenario bad.toml: line 2: "));
+}
+
+TEST_CASE("A step that does nothing, or too much, is refused") {
+    CHECK(refused("[[step]]\n") == "read scenario bad.toml: line 1: a step does not say what "
+                                   "happens; write allocate and cgroup, or run_out, or wait");
+    CHECK(refused("[cgroup.a]\n[[step]]\nallocate = \"1 MiB\"\n")
+              .starts_with("read scenario bad.toml: line 2: a step does not say what happens"));
+    CHECK(refused("[[step]]\nwait = \"1 s\"\nrun_out = \"/\"\n")
+              .starts_with("read scenario bad.toml: line 1: a step does not say what happens"));
+    CHECK(refused("[[step]]\nrun_out = \"a\"\n") ==
+          "read scenario bad.toml: line 1: there is no cgroup 'a'; name one that the file has");
+}
+
+TEST_CASE("A scenario is read from a file, and the error names the file") {
+    const oomx::test::temporary_directory directory;
+    const auto path = (directory.path() / "one.toml").string();
+    std::ofstream{path} << complete;
+
+    CHECK(read_scenario(path));
+    const auto missing = read_scenario(path + ".none");
+    REQUIRE(!missing);
+    CHECK(missing.error().code() == errc::system);
+    CHECK(missing.error().message() ==
+          "read scenario " + path +
+              ".none: the file cannot be read (ENOENT); look at its path and its permissions");
+}

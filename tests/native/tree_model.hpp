@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <oomx/native/model.hpp>
+#include <oomx/rails.hpp>
+#include <oomx/ranking.hpp>
+
+#include "support/plain_rule.hpp"
+#include "support/random_tree.hpp"
+
+namespace oomx::test {
+
+/// The machine that random trees live on.
+inline constexpr std::uint64_t tree_ram_mib = 512;
+inline constexpr std::uint64_t tree_swap_mib = 64;
+
+inline pid_t pid_in_model(const tree_process& process) {
+    return process.init ? 1 : process.number + 1;
+}
+
+/// How the plain statement of a rule names what is in a model.
+inline plain_place place_in_model() {
+    return {.id =
+                [](const std::string& path) {
+                    return static_cast<std::uint64_t>(native::model::id_of(path));
+                },
+            .pid = pid_in_model,
+            .comm = [](const tree_process& process) { return std::to_string(process.number); },
+            .ram_mib = tree_ram_mib,
+            .swap_mib = tree_swap_mib};
+}
+
+/// The order in which the cgroups are made: that of the tree, or another one with parents first.
+inline std::vector<std::size_t> order_of(const random_tree& tree, bool shuffled) {
+    std::vector<std::size_t> order;
+    std::vector<std::size_t> ready{0};
+    dice dice{tree.seed ^ 0x5eed};
+    while (!ready.empty()) {
+        const std::size_t next = shuffled ? dice.below(ready.size()) : 0;
+        const auto at = ready[next];
+        ready.erase(ready.begin() + static_cast<std::ptrdiff_t>(next));
+        order.push_back(at);
+        for (std::size_t child = 1; child < tree.cgroups.size(); ++child) {
+            if (tree.cgroups[child].parent == at) {
+                ready.push_back(child);
+            }
+        }
+    }
+    return order;
+}
+
+inline native::process_options described(const tree_process& process) {
+    return {.name = std::to_string(process.number),
+            .anon = bytes{std::uint64_t{process.mib} << 20},
+            .swap = bytes{std::uint64_t{process.swap_mib} << 20},
+            .oom_score_adj = process.oom_score_adj,
+            .pid = pid_in_model(process),
+            .kernel_thread = process.kernel_thread};
+}
+
+inline native::cgroup_options described(const tree_cgroup& cgroup, bool reversed) {
+    native::cgroup_options options{.min = bytes{std::uint64_t{cgroup.min_mib} << 20},
+                                   .low = bytes{std::uint64_t{cgroup.low_mib} << 20},
+                                   .oom_group = cgroup.oom_group,
+                                   .file = bytes{std::uint64_t{cgroup.cache_mib} << 20}};
+    for (const auto& process : cgroup.processes) {
+        options.processes.push_back(described(process));
+    }
+    if (reversed) {
+        std::ranges::reverse(options.processes);
+    }
+    return options;
+}
+
+/// The tree as a model, ready to run out of memory.
+inline native::model model_of(const random_tree& tree, bool shuffled = false) {
+    auto made =
+        native::model::make({.ram = bytes{tree_ram_mib << 20}, .swap = bytes{tree_swap_mib << 20}});
+    bool fine = made.has_value();
+    for (const auto at : order_of(tree, shuffled)) {
+        const auto& cgroup = tree.cgroups[at];
+        auto options = described(cgroup, shuffled);
+        if (at == tree.scope && !tree.system_wide) {
+            options.max = bytes{std::uint64_t{tree.scope_mib} << 20};
+        }
+        fine = fine && made->add_cgroup(cgroup.path, options);
+        fine = fine && (!cgroup.unreadable || made->make_unreadable(cgroup.path));
+    }
+    for (const auto& cgroup : tree.cgroups) {
+        fine = fine && (!cgroup.offline || made->remove_cgroup(cgroup.path));
+    }
+    REQUIRE(fine);
+    return std::move(*made);
+}
+
+inline rails rails_of(const plain_rule& rule) {
+    return {.max_processes = rule.rails.max_processes,
+            .max_candidates = rule.rails.max_candidates,
+            .mode = mode{rule.rails.mode}};
+}
+
+inline ranking ranking_of(const plain_rule& rule) {
+    return {.level = rule.ranking.level, .granularity = granularity{rule.ranking.granularity}};
+}
+
+/// As a program gives them.
+template <typename P>
+typename P::options options_of(const plain_rule& rule) {
+    typename P::options options{};
+    options.rails = rails_of(rule);
+    options.ranking = ranking_of(rule);
+    if constexpr (requires { options.min_usage; }) {
+        options.min_usage = bytes{rule.least};
+    }
+    if constexpr (requires { options.min_over; }) {
+        options.min_over = bytes{rule.least};
+    }
+    return options;
+}
+
+} // namespace oomx::test
