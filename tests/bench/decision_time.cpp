@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// How long the bundled policies take to choose among so many leaves with a process in each, beside
+// a C program that only reads memory.current and memory.stat of the same cgroups (read_files.c).
+// Root, on a kernel with bpf_oom.
+//
+// usage: decision_time READ_FILES LEAVES...
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+
+#include <oomx/oomx.hpp>
+#include <oomx/policies/badness.hpp>
+#include <oomx/policies/largest_leaf.hpp>
+#include <oomx/policies/tiers.hpp>
+
+#include "../support/control_group.hpp"
+#include "../support/hog.hpp"
+
+using namespace oomx::literals;
+using namespace oomx::test;
+
+namespace {
+
+constexpr int turns = 3;
+
+template <typename T>
+T must(oomx::result<T> outcome) {
+    if (!outcome) {
+        throw std::runtime_error{outcome.error().message()};
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*outcome);
+    }
+}
+
+long median(std::vector<long> figures) {
+    std::ranges::sort(figures);
+    return figures.at(figures.size() / 2);
+}
+
+/// So many leaves with a process in each, all of the same size.
+struct crowd {
+    control_group parent = control_group::make("crowd");
+    std::deque<control_group> leaves;
+    std::deque<std::optional<hog>> hogs;
+
+    explicit crowd(int count) {
+        for (int i = 0; i < count; i++) {
+            leaves.push_back(parent.child(fmt::format("leaf{}", i)));
+            hogs.push_back(hog::start(leaves.back()));
+            hogs.back()->grow(64_KiB);
+        }
+    }
+
+    /// Another process for each that was killed.
+    void refill() {
+        for (std::size_t i = 0; i < leaves.size(); i++) {
+            if (!hogs[i]->lives()) {
+                hogs[i].emplace(hog::start(leaves[i]));
+                hogs[i]->grow(64_KiB);
+            }
+        }
+    }
+};
+
+/// Nanoseconds to a decision: the median of some that each kill somebody.
+template <oomx::oom_policy Policy>
+long decide(crowd& all, const typename Policy::options& options, oomx::preference preference) {
+    const auto policy = must(oomx::load<Policy>(options));
+    must(policy.prefer(all.parent.open(), preference));
+    const auto attachment = must(policy.attach(all.parent.open()));
+    auto events = must(policy.events());
+    all.refill();
+    std::vector<long> figures;
+    while (figures.size() < turns) {
+        const auto used = must(all.parent.open().memory_current()).count();
+        all.parent.set("memory.max", oomx::bytes{used - 32'768});
+        all.parent.set("memory.max", "max");
+        must(events.poll(std::chrono::milliseconds{0}, [&](const oomx::decision& one) {
+            if (one.outcome() == oomx::outcome::killed) {
+                figures.push_back(one.decided_in().count());
+            }
+        }));
+    }
+    return median(figures);
+}
+
+long read_files(const std::string& program, const crowd& all) {
+    std::vector<long> figures;
+    for (int i = 0; i < turns; i++) {
+        FILE* const output = ::popen((program + " " + all.parent.path().native()).c_str(), "re");
+        long figure = 0;
+        if (std::fscanf(output, "%ld", &figure) != 1 || ::pclose(output) != 0) {
+            throw std::runtime_error{"read_files failed"};
+        }
+        figures.push_back(figure);
+    }
+    return median(figures);
+}
+
+void row(int leaves, const char* policy, long took, long files) {
+    fmt::print("{:>7} {:<14} {:>10.3f} {:>12.0f} {:>12.3f} {:>8.1f}\n", leaves, policy,
+               static_cast<double>(took) / 1e6, static_cast<double>(took) / leaves,
+               static_cast<double>(files) / 1e6,
+               static_cast<double>(files) / static_cast<double>(took));
+    std::fflush(stdout);
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    using namespace oomx::policies;
+    if (argc < 3) {
+        fmt::print(stderr, "usage: decision_time READ_FILES LEAVES...\n");
+        return 2;
+    }
+    const rlimit two_for_each_process{20'000, 20'000};
+    ::setrlimit(RLIMIT_NOFILE, &two_for_each_process);
+    fmt::print("{:>7} {:<14} {:>10} {:>12} {:>12} {:>8}\n", "leaves", "policy", "ms", "ns a leaf",
+               "C, files: ms", "ratio");
+    for (int i = 2; i < argc; i++) {
+        const int count = std::atoi(argv[i]);
+        crowd all{count};
+        const long files = read_files(argv[1], all);
+        row(count, "largest_leaf", decide<largest_leaf>(all, {}, {}), files);
+        row(count, "badness", decide<badness>(all, {}, {}), files);
+        row(count, "tiers", decide<tiers>(all, {}, {.tier = 1}), files);
+    }
+    return 0;
+} catch (const std::exception& problem) {
+    fmt::print(stderr, "decision_time: {}\n", problem.what());
+    return 1;
+}
