@@ -76,6 +76,10 @@ namespace oomx::bpf {}
 /// What depends on the revision of the "mm: BPF OOM" series.
 namespace oomx::bpf::abi {}
 
+/// Policies built for this machine and the models they run over: <oomx/native/scenario.hpp>, which
+/// is not included here.
+namespace oomx::native {}
+
 /// The bundled policies.
 namespace oomx::policies {}
 

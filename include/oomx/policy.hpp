@@ -60,6 +60,7 @@ consteval bool require_policy() {
                          !std::has_unique_object_representations_v<typename P::config>) {
         static_assert(is_false<P>, "a policy's config is shared with BPF byte by byte: it may have "
                                    "no padding; order its members by size, or name the gaps");
+        // NOLINTNEXTLINE(bugprone-branch-clone): each gives its reason
     } else if constexpr (!requires { sizeof(typename P::skeleton); }) {
         return true; // oomx_add_policy() could not build it for BPF: it runs natively only
     } else if constexpr (!requires(typename P::skeleton& skeleton) {

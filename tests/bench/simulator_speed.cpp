@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
     const auto time = quick ? std::chrono::milliseconds{1} : std::chrono::seconds{1};
     fmt::print("{:<44} {:>12} {:>12} {:>12}\n", "decisions a second", "largest_leaf", "badness",
                "tiers");
-    for (const std::size_t cgroups : {100, 10'000}) {
+    for (const std::size_t cgroups : {std::size_t{100}, std::size_t{10'000}}) {
         auto where = tree_of(cgroups);
         fmt::print("{:<44} {:>12.0f} {:>12.0f} {:>12.0f}\n",
                    fmt::format("simulator, {} cgroups", cgroups),

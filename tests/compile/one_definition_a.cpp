@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Two translation units that include everything link into one program, and mean the same by it.
+#include <oomx/native/scenario.hpp>
 #include <oomx/oomx.hpp>
 #include <oomx/policies/badness.hpp>
 #include <oomx/policies/largest_leaf.hpp>

@@ -15,3 +15,10 @@ list(LENGTH warnings count)
 if(NOT count EQUAL 1)
   message(FATAL_ERROR "configure without clang: it is said ${count} times, once was expected:\n${said}")
 endif()
+
+execute_process(
+  COMMAND ${CMAKE_COMMAND} --build ${BUILD} --target largest_leaf_native
+  OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "build a policy natively without clang: it fails:\n${said}")
+endif()

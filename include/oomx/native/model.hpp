@@ -128,6 +128,10 @@ struct task : kernel::task_struct {
     }
 
     [[nodiscard]] bool is_reaped() const { return (memory.flags & (1UL << MMF_OOM_SKIP)) != 0; }
+
+    // Each of the model's is one.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast)
+    static task* of(kernel::task_struct* process) { return static_cast<task*>(process); }
 };
 
 /// A cgroup. What the policy reads is the base, and memcg.
@@ -158,7 +162,10 @@ struct node : kernel::cgroup {
         return at != nullptr;
     }
 
-    static node* of(kernel::cgroup_subsys_state* css) { return static_cast<node*>(css->cgroup); }
+    // Each of the model's is a node.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast)
+    static node* of(kernel::cgroup* cgroup) { return static_cast<node*>(cgroup); }
+    static node* of(kernel::cgroup_subsys_state* css) { return of(css->cgroup); }
     static node* of(kernel::mem_cgroup* memcg) { return of(&memcg->css); }
 };
 
@@ -315,12 +322,21 @@ public:
     [[nodiscard]] const std::deque<detail::task>& tasks() const { return *tasks_; }
 
     /// NULL if there is none.
-    [[nodiscard]] detail::node* find(cgroup_id id) const {
+    [[nodiscard]] detail::node* find(cgroup_id id) {
         const auto found = by_id_.find(static_cast<std::uint64_t>(id));
         return found == by_id_.end() ? nullptr : found->second;
     }
     /// As above.
-    [[nodiscard]] detail::node* find(std::string_view path) const { return find(id_of(path)); }
+    [[nodiscard]] const detail::node* find(cgroup_id id) const {
+        const auto found = by_id_.find(static_cast<std::uint64_t>(id));
+        return found == by_id_.end() ? nullptr : found->second;
+    }
+    /// As above.
+    [[nodiscard]] detail::node* find(std::string_view path) { return find(id_of(path)); }
+    /// As above.
+    [[nodiscard]] const detail::node* find(std::string_view path) const {
+        return find(id_of(path));
+    }
 
     /// NULL if there is none, or none any more.
     [[nodiscard]] detail::task* find_task(pid_t pid) const {
@@ -582,10 +598,9 @@ private:
     }
 
     [[nodiscard]] bool end_one_by(std::chrono::nanoseconds until) {
-        const auto first =
-            std::min_element(dying_.begin(), dying_.end(), [&](const auto* a, const auto* b) {
-                return std::pair{due(*a), a->pid} < std::pair{due(*b), b->pid};
-            });
+        const auto first = std::ranges::min_element(dying_, [&](const auto* a, const auto* b) {
+            return std::pair{due(*a), a->pid} < std::pair{due(*b), b->pid};
+        });
         if (first == dying_.end() || due(**first) > until) {
             return false;
         }

@@ -47,7 +47,7 @@ public:
 
     /// What it has done.
     [[nodiscard]] oomx::counters counters() const {
-        return oomx::counters::read(*in_state(code_->control));
+        return oomx::counters::read(*in(state_, *code_, code_->control));
     }
 
     /// Hands over the records since the last time, as events::drain() does: how many. Error:
@@ -151,20 +151,32 @@ protected:
     template <typename T>
     [[nodiscard]] static T* in(std::vector<word>& state, const kernel::oomx_native_policy& code,
                                const volatile T* place) {
-        const auto offset = reinterpret_cast<const volatile char*>(place) - code.state_begin;
-        return reinterpret_cast<T*>(reinterpret_cast<char*>(state.data()) + offset);
+        return reinterpret_cast<T*>(reinterpret_cast<char*>(state.data()) + offset(code, place));
+    }
+    /// As above.
+    template <typename T>
+    [[nodiscard]] static const T* in(const std::vector<word>& state,
+                                     const kernel::oomx_native_policy& code,
+                                     const volatile T* place) {
+        return reinterpret_cast<const T*>(reinterpret_cast<const char*>(state.data()) +
+                                          offset(code, place));
     }
 
     /// The same in this one's state.
     template <typename T>
-    [[nodiscard]] T* in_state(const volatile T* place) const {
-        return in(const_cast<std::vector<word>&>(state_), *code_, place);
+    [[nodiscard]] T* in_state(const volatile T* place) {
+        return in(state_, *code_, place);
     }
 
     /// The code, for who knows its config.
     [[nodiscard]] const kernel::oomx_native_policy& code() const { return *code_; }
 
 private:
+    [[nodiscard]] static std::ptrdiff_t offset(const kernel::oomx_native_policy& code,
+                                               const volatile void* place) {
+        return static_cast<const volatile char*>(place) - code.state_begin;
+    }
+
     [[nodiscard]] static word* words(const kernel::oomx_native_policy& code) {
         return reinterpret_cast<word*>(code.state_begin);
     }

@@ -24,8 +24,11 @@ public:
         table_.self = this;
     }
 
-    runtime(const runtime&) = delete;
+    ~runtime() = default;
+    runtime(const runtime&) = delete; // the table knows where it is
     runtime& operator=(const runtime&) = delete;
+    runtime(runtime&&) = delete;
+    runtime& operator=(runtime&&) = delete;
 
     /// Lets the policy handle the OOM: whether it claims it.
     [[nodiscard]] bool run(std::uint64_t attached_to) {
@@ -210,7 +213,7 @@ private:
     }
 
     static void cgroup_release(void* self, kernel::cgroup* cgroup) {
-        put_mem_cgroup(self, &static_cast<node*>(cgroup)->memcg);
+        put_mem_cgroup(self, &node::of(cgroup)->memcg);
     }
 
     static kernel::task_struct* task_acquire(void* self, kernel::task_struct* task) {
@@ -228,7 +231,7 @@ private:
         if (!me.may_sleep()) {
             return -EPERM;
         }
-        return kill_on_request(me.where_, me.now_, *static_cast<detail::task*>(task));
+        return kill_on_request(me.where_, me.now_, *detail::task::of(task));
     }
 
     // An OOM handler may not call these (abi.md: -EACCES at load).

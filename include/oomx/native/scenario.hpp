@@ -30,25 +30,25 @@ namespace oomx::native {
 ///
 ///     {"batch", {.max = 1_GiB}, {{"a", {.anon = 300_MiB}}, {"b", {.anon = 600_MiB}}}}
 struct subtree {
-    std::string name;
-    cgroup_options options{};
-    std::vector<subtree> below{};
+    std::string name;             ///< without the path
+    cgroup_options options{};     ///< its limits, and who is in it if nothing is below it
+    std::vector<subtree> below{}; ///< its children
 };
 
 /// A step of a scenario: the first living process of a cgroup wants more memory.
 struct allocate {
-    std::string cgroup;
-    bytes amount;
+    std::string cgroup; ///< its path
+    bytes amount;       ///< of anonymous memory
 };
 
 /// A step of a scenario: a cgroup is out of memory as it is, or with "/" the machine.
 struct run_out {
-    std::string cgroup;
+    std::string cgroup; ///< its path
 };
 
 /// A step of a scenario: time goes by.
 struct wait {
-    std::chrono::nanoseconds time;
+    std::chrono::nanoseconds time; ///< so much of it
 };
 
 /// What happens.
@@ -56,15 +56,15 @@ using step = std::variant<allocate, run_out, wait>;
 
 /// A machine, what runs on it, and what happens then. A plain value.
 struct scenario {
-    machine_options machine{};
-    std::vector<subtree> tree{};
-    std::vector<step> steps{};
+    machine_options machine{};   ///< what all of it runs on
+    std::vector<subtree> tree{}; ///< the cgroups right below the root
+    std::vector<step> steps{};   ///< one after the other
 };
 
 /// Where a policy is attached: a cgroup, or "/" for system-wide.
 struct attach {
-    std::string_view where;
-    std::reference_wrapper<instance> policy;
+    std::string_view where;                  ///< the path
+    std::reference_wrapper<instance> policy; ///< which; it outlives the simulation
 };
 
 namespace detail {
@@ -73,17 +73,18 @@ namespace detail {
 /// order in which a scenario lists them.
 class numbering {
 public:
-    explicit numbering(std::vector<subtree>& tree) {
-        collect(tree, "");
-        std::ranges::sort(found_, {}, [](const place& one) {
+    static void give_pids(std::vector<subtree>& tree) {
+        numbering all;
+        all.collect(tree, "");
+        std::ranges::sort(all.found_, {}, [](const place& one) {
             return std::pair{std::string_view{one.path}, one.process};
         });
         pid_t next = 2;
-        for (auto& one : found_) {
+        for (auto& one : all.found_) {
             if (one.process->pid) {
                 continue;
             }
-            while (taken_.contains(next)) {
+            while (all.taken_.contains(next)) {
                 ++next;
             }
             one.process->pid = next++;
@@ -138,7 +139,7 @@ private:
         return made;
     }
     auto tree = described.tree;
-    detail::numbering{tree};
+    detail::numbering::give_pids(tree);
     if (auto added = detail::add(*made, tree, ""); !added) {
         return pass_on(std::move(added));
     }

@@ -132,7 +132,7 @@ private:
         return {};
     }
 
-    [[nodiscard]] result<detail::node*> at(std::string_view path) const {
+    [[nodiscard]] result<detail::node*> at(std::string_view path) {
         if (auto* const found = model_.find(path); found != nullptr) {
             return found;
         }
@@ -313,8 +313,7 @@ private:
         };
         for (const auto& [where, policy] : attached_) {
             auto read = policy->drain([&](const decision& one) {
-                decisions_.insert(
-                    std::upper_bound(decisions_.begin(), decisions_.end(), one, earlier), one);
+                decisions_.insert(std::ranges::upper_bound(decisions_, one, earlier), one);
             });
             if (!read) {
                 return pass_on(std::move(read));
