@@ -161,12 +161,12 @@ TEST_CASE("One OOM ends in one kill, however often the kernel asks while the vic
 
     tree.run_out_of_memory();
 
-    // If the kernel asked again it was told to wait, and that is recorded once.
+    // If the kernel asked again it was told to wait; or that nobody else has to die, once the
+    // victim was gone and its memory not yet back.
     const auto decisions = policy.decisions();
     REQUIRE_FALSE(decisions.empty());
-    CHECK(decisions.size() <= 2);
     CHECK(decisions.front().outcome() == outcome::killed);
-    CHECK(decisions.back().victim() == tree.thirty.id());
+    CHECK(decisions.front().victim() == tree.thirty.id());
     CHECK(std::ranges::count(decisions, outcome::killed, &oomx::decision::outcome) == 1);
 }
 
