@@ -116,7 +116,7 @@ TEST_CASE("Steps are played one after the other, and time goes by between them")
         {.tree = {{"top",
                    {.max = 10_MiB},
                    {{"a", {.anon = 4_MiB}}, {"b", {.anon = 5_MiB}}, {"c", {.anon = 1_MiB}}}}},
-         .steps = {allocate{"top/c", 3_MiB}, wait{11s}, allocate{"top/c", 3_MiB}}},
+         .steps = {allocate{"top/c", 3_MiB}, elapse{11s}, allocate{"top/c", 3_MiB}}},
         {{"top", policy}});
 
     REQUIRE(after);

@@ -79,7 +79,7 @@ TEST_CASE("A scenario file says what a scenario in C++ says") {
     CHECK(worker.dies_after == 1s);
     REQUIRE(read->steps.size() == 3);
     CHECK(std::get<allocate>(read->steps[0]).amount == 400_MiB);
-    CHECK(std::get<wait>(read->steps[1]).time == 5ms);
+    CHECK(std::get<elapse>(read->steps[1]).time == 5ms);
     CHECK(std::get<run_out>(read->steps[2]).cgroup == "/");
 }
 

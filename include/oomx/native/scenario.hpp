@@ -47,12 +47,12 @@ struct run_out {
 };
 
 /// A step of a scenario: time goes by.
-struct wait {
+struct elapse {
     std::chrono::nanoseconds time; ///< so much of it
 };
 
 /// What happens.
-using step = std::variant<allocate, run_out, wait>;
+using step = std::variant<allocate, run_out, elapse>;
 
 /// A machine, what runs on it, and what happens then. A plain value.
 struct scenario {
@@ -177,7 +177,7 @@ private:
                 return pass_on(std::move(ended));
             }
         } else {
-            running.advance(std::get<wait>(one).time);
+            running.advance(std::get<elapse>(one).time);
         }
     }
     running.settle();

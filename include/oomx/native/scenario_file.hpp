@@ -295,7 +295,7 @@ private:
     toml_keys keys{table, "a step"};
     allocate more{};
     run_out out{};
-    wait pause{};
+    elapse pause{};
     const bool allocates = keys.has("allocate");
     const bool runs_out = keys.has("run_out");
     const bool waits = keys.has("wait");
