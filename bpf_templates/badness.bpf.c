@@ -21,10 +21,12 @@ OOMX_CONFIG(struct oomx_badness_config);
 
 static __always_inline __u64 process_score(const struct oomx_process *p)
 {
-	__s64 thousandth = oomx_pages(p->scope_size) / 1000;
-	__s64 pages = oomx_pages(p->rss) + oomx_pages(p->swap) + oomx_pages(p->page_tables);
+	__s64 size = p->rss + p->swap + p->page_tables;
 
-	return ZERO + pages + p->oom_score_adj * thousandth;
+	/* Whole pages, as the kernel divides those; not for all, as a division takes long. */
+	if (p->oom_score_adj)
+		size += p->oom_score_adj * (__s64)oomx_bytes(oomx_pages(p->scope_size) / 1000);
+	return ZERO + size;
 }
 
 static __always_inline __u64 score(const struct oomx_candidate *c)

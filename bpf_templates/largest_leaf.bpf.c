@@ -20,4 +20,4 @@ static __always_inline __u64 score(const struct oomx_candidate *c)
 	return size < config.min_usage ? OOMX_SPARE : size;
 }
 
-OOMX_RANK_POLICY(largest_leaf, score, OOMX_READ_USAGE | OOMX_READ_STAT);
+OOMX_RANK_POLICY(largest_leaf, score, OOMX_READ_USAGE | OOMX_READ_FILE | OOMX_READ_SHMEM);

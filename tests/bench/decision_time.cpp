@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -34,7 +35,7 @@ using namespace oomx::test;
 
 namespace {
 
-constexpr int turns = 3;
+constexpr int turns = 9;
 
 template <typename T>
 T must(oomx::result<T> outcome) {
@@ -76,46 +77,53 @@ struct crowd {
     }
 };
 
-/// Nanoseconds to a decision: the median of some that each kill somebody.
-template <oomx::oom_policy Policy>
-long decide(crowd& all, const typename Policy::options& options, oomx::preference preference) {
-    const auto policy = must(oomx::load<Policy>(options));
-    must(policy.prefer(all.parent.open(), preference));
-    const auto attachment = must(policy.attach(all.parent.open()));
-    auto events = must(policy.events());
-    all.refill();
-    std::vector<long> figures;
-    while (figures.size() < turns) {
+long read_files(const std::string& program, const crowd& all) {
+    FILE* const output = ::popen((program + " " + all.parent.path().native()).c_str(), "re");
+    long figure = 0;
+    if (std::fscanf(output, "%ld", &figure) != 1 || ::pclose(output) != 0) {
+        throw std::runtime_error{"read_files failed"};
+    }
+    return figure;
+}
+
+/// Nanoseconds to a decision that kills somebody.
+long decide(crowd& all, oomx::events& events) {
+    long figure = 0;
+    while (figure == 0) {
         const auto used = must(all.parent.open().memory_current()).count();
         all.parent.set("memory.max", oomx::bytes{used - 32'768});
         all.parent.set("memory.max", "max");
         must(events.poll(std::chrono::milliseconds{0}, [&](const oomx::decision& one) {
             if (one.outcome() == oomx::outcome::killed) {
-                figures.push_back(one.decided_in().count());
+                figure = one.decided_in().count();
             }
         }));
     }
-    return median(figures);
+    return figure;
 }
 
-long read_files(const std::string& program, const crowd& all) {
-    std::vector<long> figures;
+/// One row: turn by turn a decision and the files, so that what else the machine does slows down
+/// both.
+template <oomx::oom_policy Policy>
+void compare(const char* name, const std::string& program, crowd& all,
+             oomx::preference preference) {
+    const auto policy = must(oomx::load<Policy>({}));
+    must(policy.prefer(all.parent.open(), preference));
+    auto attachment = must(policy.attach(all.parent.open()));
+    auto events = must(policy.events());
+    std::vector<long> decisions;
+    std::vector<long> files;
     for (int i = 0; i < turns; i++) {
-        FILE* const output = ::popen((program + " " + all.parent.path().native()).c_str(), "re");
-        long figure = 0;
-        if (std::fscanf(output, "%ld", &figure) != 1 || ::pclose(output) != 0) {
-            throw std::runtime_error{"read_files failed"};
-        }
-        figures.push_back(figure);
+        all.refill();
+        files.push_back(read_files(program, all));
+        decisions.push_back(decide(all, events));
     }
-    return median(figures);
-}
-
-void row(int leaves, const char* policy, long took, long files) {
-    fmt::print("{:>7} {:<14} {:>10.3f} {:>12.0f} {:>12.3f} {:>8.1f}\n", leaves, policy,
-               static_cast<double>(took) / 1e6, static_cast<double>(took) / leaves,
-               static_cast<double>(files) / 1e6,
-               static_cast<double>(files) / static_cast<double>(took));
+    must(std::move(attachment).detach()); // as the processes that came since hold it, too
+    const auto took = static_cast<double>(median(decisions));
+    const auto read = static_cast<double>(median(files));
+    const auto leaves = all.leaves.size();
+    fmt::print("{:>7} {:<14} {:>10.3f} {:>12.0f} {:>12.3f} {:>8.1f}\n", leaves, name, took / 1e6,
+               took / static_cast<double>(leaves), read / 1e6, read / took);
     std::fflush(stdout);
 }
 
@@ -127,6 +135,8 @@ int main(int argc, char** argv) try {
         fmt::print(stderr, "usage: decision_time READ_FILES LEAVES...\n");
         return 2;
     }
+    // The kernel's report lists all processes, which takes longer than all else.
+    std::ofstream{"/proc/sys/vm/oom_dump_tasks"} << 0;
     const rlimit two_for_each_process{20'000, 20'000};
     ::setrlimit(RLIMIT_NOFILE, &two_for_each_process);
     fmt::print("{:>7} {:<14} {:>10} {:>12} {:>12} {:>8}\n", "leaves", "policy", "ms", "ns a leaf",
@@ -134,10 +144,9 @@ int main(int argc, char** argv) try {
     for (int i = 2; i < argc; i++) {
         const int count = std::atoi(argv[i]);
         crowd all{count};
-        const long files = read_files(argv[1], all);
-        row(count, "largest_leaf", decide<largest_leaf>(all, {}, {}), files);
-        row(count, "badness", decide<badness>(all, {}, {}), files);
-        row(count, "tiers", decide<tiers>(all, {}, {.tier = 1}), files);
+        compare<largest_leaf>("largest_leaf", argv[1], all, {});
+        compare<badness>("badness", argv[1], all, {});
+        compare<tiers>("tiers", argv[1], all, {.tier = 1});
     }
     return 0;
 } catch (const std::exception& problem) {

@@ -21,12 +21,15 @@
 /* What is read of each candidate, and what of each process. */
 enum oomx_read {
 	OOMX_READ_USAGE = 1 << 0,      /* usage */
-	OOMX_READ_STAT = 1 << 1,       /* anon, file, shmem, kernel: the dearest */
-	OOMX_READ_SWAP = 1 << 2,       /* swap */
-	OOMX_READ_LIMITS = 1 << 3,     /* high, max */
-	OOMX_READ_PROTECTION = 1 << 4, /* min, low, protection */
-	OOMX_READ_PREFERENCE = 1 << 5, /* tier, preference */
-	OOMX_READ_AGE = 1 << 6,	       /* age_ns */
+	OOMX_READ_ANON = 1 << 1,       /* anon; this and the next three are the dearest */
+	OOMX_READ_FILE = 1 << 2,       /* file */
+	OOMX_READ_SHMEM = 1 << 3,      /* shmem */
+	OOMX_READ_KERNEL = 1 << 4,     /* kernel */
+	OOMX_READ_SWAP = 1 << 5,       /* swap */
+	OOMX_READ_LIMITS = 1 << 6,     /* high, max */
+	OOMX_READ_PROTECTION = 1 << 7, /* min, low, protection */
+	OOMX_READ_PREFERENCE = 1 << 8, /* tier, preference */
+	OOMX_READ_AGE = 1 << 9,	       /* age_ns */
 };
 
 struct oomx_candidate {

@@ -39,6 +39,9 @@ static __always_inline __u32 oomx_insert(struct oomx_entry *list, __u32 count, _
 {
 	__u32 i;
 
+	/* Of many candidates most are none of the first: not each is compared with all of them. */
+	if (count == most && !oomx_ranks_before(entry, &list[most - 1]))
+		return most;
 	for (i = 0; i < most; i++) {
 		if (i >= count) {
 			list[i] = *entry;

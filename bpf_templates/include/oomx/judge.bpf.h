@@ -32,7 +32,8 @@ struct oomx_first {
 };
 
 struct oomx_look {
-	struct oomx_preference preference;
+	__u64 cgroup_id;
+	struct oomx_preference preference; /* never_kill: also of what is in it */
 	struct oomx_first first;
 	__u64 since;	  /* its oldest process started, ns */
 	__u32 processes;  /* seen */
@@ -40,43 +41,115 @@ struct oomx_look {
 	__u32 unkillable; /* of them, by oom_score_adj */
 	__u32 init;	  /* 1: process 1 is among them */
 	__u32 dying;	  /* 1: an earlier victim is */
-	__u32 never_kill;
-	__u32 in_scope;
-	__u32 groups; /* 1: of it or in it some die together, by memory.oom.group */
-	__u32 parts;  /* cgroups with processes that belong to it */
+	__u32 groups;	  /* 1: of it or in it some die together, by memory.oom.group */
+	__u32 parts;	  /* cgroups with processes that belong to it */
 	__u64 part[OOMX_PARTS];
 };
 
 static struct oomx_look oomx_look = {};
 
-/*
- * Go up from a cgroup: what user space said of it or of those above it, and whether the scope is
- * among them. False if it is too deep for that.
- */
-__weak __noinline bool oomx_look_up(struct mem_cgroup *memcg __arg_trusted)
+/* What is above the cgroup that was judged last: for its siblings the same. */
+struct oomx_above {
+	__u64 cgroup_id; /* the next one above, 0: not known */
+	struct oomx_preference preference;
+	__u32 in_scope; /* 1: the scope is among them */
+};
+
+static struct oomx_above oomx_above = {};
+
+/* All but the list of parts. */
+static __always_inline void oomx_forget(void)
 {
-	struct cgroup_subsys_state *css = &memcg->css;
-	struct oomx_look *look = &oomx_look;
+	__builtin_memset(&oomx_look, 0, offsetof(struct oomx_look, part));
+}
+
+/* The nearest one upwards holds, but for never_kill, which no one below takes back. */
+static __always_inline void oomx_inherit(struct oomx_preference *to,
+					 const struct oomx_preference *from, bool found)
+{
+	__u32 never_kill = to->never_kill | from->never_kill;
+
+	if (!found)
+		*to = *from;
+	to->never_kill = never_kill;
+}
+
+static __always_inline struct oomx_preference *oomx_said_of(__u64 cgroup_id)
+{
+	return bpf_map_lookup_elem(&oomx_preferences, &cgroup_id);
+}
+
+/* Go up from the parent of a cgroup to the scope, or past it to the root. */
+__weak __noinline int oomx_look_above(struct mem_cgroup *memcg __arg_trusted)
+{
+	struct cgroup_subsys_state *css = memcg->css.parent;
+	const struct oomx_course *course = &oomx_course;
+	struct oomx_above *above = &oomx_above;
 	bool found = false;
 
+	above->preference = (struct oomx_preference){};
+	above->in_scope = 0;
 	oomx_for_each_number(i, OOMX_MAX_DEPTH) {
-		struct oomx_preference *said;
+		const struct oomx_preference *said;
 		__u64 id;
 
 		if (!css)
 			break;
 		id = css->cgroup->kn->id;
-		said = bpf_map_lookup_elem(&oomx_preferences, &id);
+		if (id == course->scope_id) {
+			oomx_inherit(&above->preference, &course->preference, found);
+			above->in_scope = 1;
+			break;
+		}
+		said = oomx_said_of(id);
 		if (said) {
-			look->never_kill |= said->never_kill;
-			if (!found)
-				look->preference = *said;
+			oomx_inherit(&above->preference, said, found);
 			found = true;
 		}
-		look->in_scope |= id == oomx_course.scope_id;
 		css = css->parent;
 	}
-	return !css;
+	return 0;
+}
+
+/* What user space said of a cgroup and of those above it. False if the scope is not among them. */
+__weak __noinline bool oomx_look_up(struct mem_cgroup *memcg __arg_trusted)
+{
+	struct cgroup_subsys_state *parent = memcg->css.parent;
+	const struct oomx_course *course = &oomx_course;
+	struct oomx_above *above = &oomx_above;
+	struct oomx_look *look = &oomx_look;
+	const struct oomx_preference *said;
+	__u64 parent_id;
+
+	if (look->cgroup_id == course->scope_id) {
+		look->preference = course->preference;
+		return true;
+	}
+	parent_id = parent ? parent->cgroup->kn->id : 0;
+	if (!parent_id || parent_id != above->cgroup_id)
+		oomx_look_above(memcg);
+	above->cgroup_id = parent_id;
+
+	said = oomx_said_of(look->cgroup_id);
+	if (said)
+		look->preference = *said;
+	oomx_inherit(&look->preference, &above->preference, said);
+	return above->in_scope;
+}
+
+/* What holds for all of the scope is looked for once in a walk. */
+static __always_inline void oomx_look_at_scope(struct mem_cgroup *scope)
+{
+	struct oomx_course *course = &oomx_course;
+
+	oomx_forget();
+	oomx_above.cgroup_id = 0;
+	oomx_look.cgroup_id = oomx_memcg_id(scope);
+	course->scope_id = 0; /* to look past it, up to the root */
+	oomx_look_up(scope);
+	oomx_above.cgroup_id = 0;
+	course->preference = oomx_look.preference;
+	course->scope_id = oomx_look.cgroup_id;
 }
 
 static __always_inline void oomx_look_at_first(struct task_struct *task, struct mm_struct *mm)
@@ -105,10 +178,9 @@ static __always_inline void oomx_look_at_first(struct task_struct *task, struct 
 }
 
 /* Look at the processes of one cgroup. Not being able to look is not the same as nobody there. */
-__weak __noinline bool oomx_look_at_processes(struct mem_cgroup *memcg __arg_trusted)
+__weak __noinline bool oomx_look_at_processes(struct mem_cgroup *memcg __arg_trusted, __u64 id)
 {
 	struct oomx_look *look = &oomx_look;
-	__u64 id = oomx_memcg_id(memcg);
 	struct task_struct *task;
 	oomx_process_iter it;
 	bool some = false;
@@ -160,17 +232,17 @@ __weak __noinline bool oomx_look_at_all(struct mem_cgroup *candidate __arg_trust
 	bpf_iter_css_new(&it, &candidate->css, BPF_CGROUP_ITER_DESCENDANTS_PRE);
 	while ((css = bpf_iter_css_next(&it))) {
 		oomx_memcg_ref memcg = css->online_cnt.counter ? bpf_get_mem_cgroup(css) : NULL;
-		struct oomx_preference *said;
+		const struct oomx_preference *said;
 		__u64 id;
 
 		if (!memcg)
 			continue;
 		id = oomx_memcg_id(memcg);
-		said = bpf_map_lookup_elem(&oomx_preferences, &id);
+		said = oomx_said_of(id);
 		if (said)
-			oomx_look.never_kill |= said->never_kill;
+			oomx_look.preference.never_kill |= said->never_kill;
 		oomx_look.groups |= memcg->oom_group;
-		if (!oomx_look_at_processes(memcg))
+		if (!oomx_look_at_processes(memcg, id))
 			readable = false;
 		if (oomx_look.dying)
 			break;
@@ -186,16 +258,15 @@ __weak __noinline __u32 oomx_judge(struct mem_cgroup *candidate __arg_trusted)
 	bool whole = oomx_course.granularity == OOMX_CGROUP || candidate->oom_group;
 	bool readable;
 
-	/* All but the list of parts. */
-	__builtin_memset(look, 0, offsetof(struct oomx_look, part));
-
-	readable = oomx_look_up(candidate);
-	if (!look->in_scope)
+	oomx_forget();
+	look->cgroup_id = oomx_memcg_id(candidate);
+	if (!oomx_look_up(candidate))
 		return OOMX_VERDICT_OUT_OF_SCOPE;
+	readable = candidate->css.cgroup->level < OOMX_MAX_DEPTH;
 	if (candidate->css.online_cnt.counter > 1)
 		readable &= oomx_look_at_all(candidate);
 	else
-		readable &= oomx_look_at_processes(candidate);
+		readable &= oomx_look_at_processes(candidate, look->cgroup_id);
 
 	if (look->dying)
 		return OOMX_VERDICT_DYING;
@@ -203,7 +274,7 @@ __weak __noinline __u32 oomx_judge(struct mem_cgroup *candidate __arg_trusted)
 		return OOMX_VERDICT_UNREADABLE;
 	if (!look->processes)
 		return OOMX_VERDICT_EMPTY;
-	if (look->never_kill)
+	if (look->preference.never_kill)
 		return OOMX_VERDICT_SPARED_NEVER;
 	if (look->init && (whole || !look->killable))
 		return OOMX_VERDICT_SPARED_INIT;
@@ -215,12 +286,20 @@ __weak __noinline __u32 oomx_judge(struct mem_cgroup *candidate __arg_trusted)
 	return OOMX_VERDICT_CANDIDATE;
 }
 
+/* Of one that is not looked at no more is known than that. */
+static __always_inline __u32 oomx_overlook(struct mem_cgroup *memcg)
+{
+	oomx_forget();
+	oomx_look.cgroup_id = oomx_memcg_id(memcg);
+	return OOMX_VERDICT_OVER_BOUND;
+}
+
 /* What was judged becomes the cgroup at hand. */
 static __always_inline void oomx_enter(struct mem_cgroup *memcg, __u32 verdict)
 {
 	struct oomx_entry *entry = &oomx_entry;
 
-	entry->cgroup_id = oomx_memcg_id(memcg);
+	entry->cgroup_id = oomx_look.cgroup_id;
 	entry->usage = oomx_usage(memcg);
 	entry->processes = oomx_look.processes;
 	entry->verdict = verdict;

@@ -141,6 +141,7 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 	if (group)
 		victim = group;
 
+	oomx_look_at_scope(scope->root); /* user space may have said more meanwhile */
 	verdict = oomx_judge(victim);
 	if (oomx_course.dying)
 		return false;

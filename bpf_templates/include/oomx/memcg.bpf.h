@@ -36,8 +36,9 @@ static __always_inline __u64 oomx_pages(__u64 bytes)
 /* A limit: the kernel's "max" is the largest number of pages (PAGE_COUNTER_MAX). */
 static __always_inline __u64 oomx_limit(__u64 pages)
 {
-	return pages >= OOMX_NO_LIMIT / 2 / oomx_object.page_size ? OOMX_NO_LIMIT
-								  : oomx_bytes(pages);
+	__u64 bytes = oomx_bytes(pages);
+
+	return bytes > OOMX_NO_LIMIT / 2 - oomx_object.page_size ? OOMX_NO_LIMIT : bytes;
 }
 
 /*

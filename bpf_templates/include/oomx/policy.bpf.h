@@ -45,7 +45,7 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	__builtin_memcpy(r->policy, policy, name_len);
 
 	__builtin_memset(&oomx_course, 0, sizeof(oomx_course));
-	oomx_course.scope_id = oomx_memcg_id(scope->root);
+	oomx_look_at_scope(scope->root);
 	oomx_course.scope_level = scope->root->css.cgroup->level;
 	oomx_course.scope_size = oomx_bytes(scope->oc->totalpages);
 	oomx_entry.cgroup_id = 0;

@@ -28,28 +28,27 @@
 #include <oomx/memcg.bpf.h>
 #include <oomx/walk.bpf.h>
 
-static __always_inline void oomx_read_stat(struct oomx_candidate *c, struct mem_cgroup *memcg)
-{
-	c->anon = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_ANON_MAPPED));
-	c->file = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
-	c->shmem = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
-	c->kernel = oomx_stat(memcg, bpf_core_enum_value(enum memcg_stat_item, MEMCG_KMEM));
-}
-
 /* Fill in what is read of the candidate at hand. The compiler knows `reads`: the rest is no code.
  */
 static __always_inline void oomx_read(struct oomx_candidate *c, struct mem_cgroup *memcg,
 				      __u32 reads)
 {
-	c->cgroup_id = oomx_memcg_id(memcg);
+	c->cgroup_id = oomx_look.cgroup_id;
 	c->processes = oomx_look.processes;
-	c->depth = memcg->css.cgroup->level - oomx_course.scope_level;
+	c->depth = oomx_course.inside - oomx_course.scope_level;
 	c->process_score = oomx_look.first.score;
 	c->oom_group = memcg->oom_group;
 	if (reads & OOMX_READ_USAGE)
 		c->usage = oomx_entry.usage;
-	if (reads & OOMX_READ_STAT)
-		oomx_read_stat(c, memcg);
+	if (reads & OOMX_READ_ANON)
+		c->anon =
+			oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_ANON_MAPPED));
+	if (reads & OOMX_READ_FILE)
+		c->file = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
+	if (reads & OOMX_READ_SHMEM)
+		c->shmem = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
+	if (reads & OOMX_READ_KERNEL)
+		c->kernel = oomx_stat(memcg, bpf_core_enum_value(enum memcg_stat_item, MEMCG_KMEM));
 	if (reads & OOMX_READ_SWAP)
 		c->swap = oomx_bytes(memcg->swap.usage.counter);
 	if (reads & OOMX_READ_LIMITS) {
@@ -74,7 +73,8 @@ static __always_inline __u64 oomx_score(__u32 tier, __u64 size)
 {
 	const __u64 most = (1ULL << 48) - 1; /* 256 TiB */
 
-	return ((__u64)(tier > 0xffff ? 0xffff : tier) << 48) | (size > most ? most : size);
+	return ((__u64)(tier > OOMX_MAX_TIER ? OOMX_MAX_TIER : tier) << 48) |
+	       (size > most ? most : size);
 }
 
 static __always_inline void oomx_rank_begin(const struct oomx_ranking *ranking)

@@ -7,6 +7,7 @@
 #include <oomx/candidate.h>
 #include <oomx/config.h>
 #include <oomx/memcg.bpf.h>
+#include <oomx/preference.h>
 #include <oomx/scoped.bpf.h>
 
 struct oomx_scope {
@@ -19,15 +20,16 @@ struct oomx_scope {
  * another state, and here they do not count. One is enough, see emit.bpf.h.
  */
 struct oomx_course {
-	__u64 scope_id;	   /* cgroup id of the scope's root */
-	__u64 dying;	   /* cgroup id of an earlier victim's, still dying, or 0 */
-	__u64 scope_size;  /* bytes it may hold */
-	__u32 level;	   /* candidates are this far below the scope, 0: leaves */
-	__u32 granularity; /* enum oomx_granularity */
-	__u32 scope_level; /* of the scope's root, below the root of all */
-	__u32 inside;	   /* what is deeper belongs to the candidate before */
-	__u32 walks;	   /* through the candidates, this one included */
-	__u32 met;	   /* candidates in this walk */
+	__u64 scope_id;			   /* cgroup id of the scope's root */
+	__u64 dying;			   /* cgroup id of an earlier victim's, still dying, or 0 */
+	__u64 scope_size;		   /* bytes it may hold */
+	struct oomx_preference preference; /* of the scope and what is above it */
+	__u32 level;			   /* candidates are this far below the scope, 0: leaves */
+	__u32 granularity;		   /* enum oomx_granularity */
+	__u32 scope_level;		   /* of the scope's root, below the root of all */
+	__u32 inside;			   /* what is deeper belongs to the candidate before */
+	__u32 walks;			   /* through the candidates, this one included */
+	__u32 met;			   /* candidates in this walk */
 };
 
 static struct oomx_course oomx_course = {};

@@ -19,7 +19,7 @@ static __always_inline bool oomx_unkillable(struct task_struct *task)
 /* The reaper, or the end of the process, has taken what there was. */
 static __always_inline bool oomx_reaped(struct mm_struct *mm)
 {
-	return BPF_CORE_READ(mm, flags) & (1UL << MMF_OOM_SKIP);
+	return mm->flags & (1UL << MMF_OOM_SKIP);
 }
 
 /*
@@ -31,19 +31,19 @@ static __always_inline bool oomx_reaped(struct mm_struct *mm)
  */
 static __always_inline bool oomx_dying(struct task_struct *task)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, signal, oom_mm);
+	struct mm_struct *mm = task->signal->oom_mm;
 
 	if (!mm)
 		return false;
 	if (!oomx_reaped(mm))
 		return true;
-	return !BPF_CORE_READ(mm, mm_users.counter) && BPF_CORE_READ(mm, mm_mt.ma_root);
+	return !mm->mm_users.counter && mm->mm_mt.ma_root;
 }
 
 /* As get_mm_counter() (include/linux/mm.h) has it: without what processors have not added yet. */
 #define oomx_counted(mm, counter)                                                                  \
 	({                                                                                         \
-		__s64 oomx_count = BPF_CORE_READ(mm, rss_stat[counter].count);                     \
+		__s64 oomx_count = (mm)->rss_stat[counter].count;                                  \
 		oomx_count > 0 ? oomx_bytes(oomx_count) : 0;                                       \
 	})
 
@@ -60,7 +60,7 @@ static __always_inline __u64 oomx_swapped(struct mm_struct *mm)
 
 static __always_inline __u64 oomx_page_tables(struct mm_struct *mm)
 {
-	return BPF_CORE_READ(mm, pgtables_bytes.counter);
+	return mm->pgtables_bytes.counter;
 }
 
 static __always_inline void oomx_comm(char *comm, struct task_struct *task)

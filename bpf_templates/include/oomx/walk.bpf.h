@@ -12,10 +12,9 @@
 
 /* Does it die as a whole? Else it is part of what was met before, or above candidates. */
 static __always_inline bool oomx_is_candidate(struct cgroup_subsys_state *css,
-					      struct mem_cgroup *memcg)
+					      struct mem_cgroup *memcg, __u32 level)
 {
 	struct oomx_course *course = &oomx_course;
-	__u32 level = css->cgroup->level;
 	__u32 below = level - course->scope_level;
 
 	/* A leaf counts itself, and nothing else that is online. */
@@ -55,12 +54,12 @@ static __always_inline struct mem_cgroup *oomx_next_candidate(struct bpf_iter_cs
 		memcg = bpf_get_mem_cgroup(css);
 		if (!memcg)
 			continue;
-		if (!oomx_is_candidate(css, memcg)) {
+		if (!oomx_is_candidate(css, memcg, level)) {
 			bpf_put_mem_cgroup(memcg);
 			continue;
 		}
 		if (course->met++ >= oomx_rails()->max_candidates)
-			verdict = OOMX_VERDICT_OVER_BOUND;
+			verdict = oomx_overlook(memcg);
 		else
 			verdict = oomx_judge(memcg);
 		oomx_enter(memcg, verdict);
