@@ -4,8 +4,6 @@
 if(NOT OOMX_CAN_BUILD_POLICIES)
   return()
 endif()
-find_program(OOMX_NEWEST_CLANG NAMES clang-22 clang-21 clang-20
-  DOC "newest clang, to see that policies compile with it")
 set(clangs ${OOMX_CLANG})
 if(OOMX_NEWEST_CLANG)
   list(APPEND clangs ${OOMX_NEWEST_CLANG})

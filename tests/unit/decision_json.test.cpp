@@ -12,8 +12,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
+#include "../support/document.hpp"
 #include "support/decision_record.hpp"
-#include "support/document.hpp"
 
 using nlohmann::json;
 using oomx::cgroup_gone;

@@ -11,8 +11,8 @@
 #include <oomx/cgroup_gone.hpp>
 #include <oomx/declaration_text.hpp>
 
+#include "../support/document.hpp"
 #include "support/decision_record.hpp"
-#include "support/document.hpp"
 
 // The words a person reads, whole: a change of them is meant to be seen here.
 

@@ -6,6 +6,7 @@
 
 #include <decliner.skel.hpp>
 #include <hostile.skel.hpp>
+#include <kills_in_walk.skel.hpp>
 #include <refused.skel.hpp>
 
 #include <oomx/ids.hpp>
@@ -37,6 +38,10 @@ struct decliner : bare_policy<::decliner_bpf> {
 
 struct refused : bare_policy<::refused_bpf> {
 	static constexpr std::string_view name = "refused";
+};
+
+struct kills_in_walk : bare_policy<::kills_in_walk_bpf> {
+	static constexpr std::string_view name = "kills_in_walk";
 };
 
 /// Ignores what the walk offers, and claims every OOM whatever came of it.

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* kills_in_walk: compiles, but no verifier accepts it: killing sleeps, and the walk may not. */
+#include <oomx/policy.bpf.h>
+
+#include "decliner.h"
+
+OOMX_CONFIG(struct oomx_decliner_config);
+
+static __always_inline int handle(struct oomx_scope *scope)
+{
+	oomx_for_each_candidate(scope, candidate) {
+		if (oomx_kill_cgroup(scope, candidate) == OOMX_HANDLED)
+			return OOMX_HANDLED;
+	}
+	return OOMX_DECLINED;
+}
+
+OOMX_POLICY(kills_in_walk, handle);
