@@ -316,6 +316,14 @@ public:
     /// The root cgroup.
     [[nodiscard]] detail::node& root() { return nodes_->front(); }
 
+    /// Gives a cgroup the id of a real one, for a model that copies what is there. From then on it
+    /// is found by that id, and no longer by its path.
+    void renumber(detail::node& at, cgroup_id id) {
+        by_id_.erase(at.id());
+        at.file.id = static_cast<std::uint64_t>(id);
+        by_id_.emplace(at.id(), &at);
+    }
+
     /// All processes in the order they were made, the dead among them.
     [[nodiscard]] std::deque<detail::task>& tasks() { return *tasks_; }
     /// As above.
