@@ -7,6 +7,9 @@
 #include <string_view>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fmt/format.h>
+
+#include <oomx/policies/tiers.hpp>
 
 #include "unit/support/temporary_directory.hpp"
 
@@ -94,6 +97,91 @@ TEST_CASE("A scenario that is read is played") {
     CHECK(after->killer_of("batch/a") == "kernel");
 }
 
+TEST_CASE("A scenario file says the preferences of cgroups, and tiers goes by them") {
+    const auto read = parse_scenario(R"(
+[cgroup.top]
+max = "1 GiB"
+
+[cgroup."top/batch"]
+tier = 2
+
+[cgroup."top/batch/job"]
+anon = "100 MiB"
+
+[cgroup."top/batch/database"]
+anon = "200 MiB"
+tier = 3
+never_kill = true
+
+[cgroup."top/web"]
+anon = "600 MiB"
+tier = 1
+preference = -100
+
+[[step]]
+allocate = "200 MiB"
+cgroup = "top/web"
+)",
+                                     "tiers.toml");
+    if (!read) {
+        FAIL(read.error().message());
+    }
+    const auto& top = read->tree[0];
+    CHECK(top.options.preference == std::nullopt);
+    CHECK(top.below[0].options.preference == oomx::preference{.tier = 2});
+    CHECK(top.below[1].options.preference == oomx::preference{.tier = 1, .value = -100});
+    auto policy = oomx::native::policy<oomx::policies::tiers>::make();
+    REQUIRE(policy);
+
+    const auto after = simulate(*read, {{"top", *policy}});
+
+    REQUIRE(after);
+    INFO(fmt::format("{}", *after));
+    CHECK(after->died("top/batch/job"));
+    CHECK(after->survived("top/batch/database"));
+    CHECK(after->survived("top/web"));
+}
+
+TEST_CASE("A preference out of its range is refused with its line") {
+    CHECK(refused("[cgroup.a]\ntier = 65536\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is 65536; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = -1\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is -1; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = 4294967296\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is 4294967296; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = \"high\"\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is not a whole number; write it so");
+    CHECK(
+        refused("[cgroup.a]\npreference = 2147483648\n") ==
+        "read scenario bad.toml: line 2: preference of cgroup 'a' is 2147483648; give -2147483648 "
+        "to 2147483647");
+    CHECK(refused("[cgroup.a]\nnever_kill = 1\n") ==
+          "read scenario bad.toml: line 2: never_kill of cgroup 'a' is not true or false; write it "
+          "so");
+}
+
+TEST_CASE("More preferences than a policy has room for are refused with the line") {
+    std::string text;
+    for (int i = 0; i <= OOMX_PREFERENCES; ++i) {
+        text += fmt::format("[cgroup.c{:04}]\ntier = 1\n", i);
+    }
+    const auto read = parse_scenario(text, "bad.toml");
+    REQUIRE(!read);
+    CHECK(read.error().code() == errc::exhausted);
+    CHECK(read.error().message() ==
+          "read scenario bad.toml: line 8193: add cgroup 'c4096' to the model: 4096 cgroups have a "
+          "preference already; give preferences to whole subtrees");
+}
+
+TEST_CASE("A key is named once where its table's keys are listed") {
+    CHECK(
+        refused("[[step]]\nkill = \"a\"\nwait = \"1 s\"\n") ==
+        "read scenario bad.toml: line 2: a step has no key 'kill'; its keys are allocate, run_out, "
+        "wait, cgroup");
+    CHECK(refused("[[cgroup.a.process]]\nrss = 1\npid = 7\n")
+              .ends_with("oom_score_adj, pid, started, kernel_thread, dies_after"));
+}
+
 TEST_CASE("A limit of max is none") {
     const auto read = parse_scenario("[cgroup.a]\nmax = \"max\"\n", "max.toml");
 
@@ -116,7 +204,8 @@ TEST_CASE("What is no TOML is refused with its line") {
 TEST_CASE("Unknown keys are refused with their line and those that there are") {
     CHECK(refused("[cgroup.a]\nanon = \"1 MiB\"\nmaxx = \"1 GiB\"\n") ==
           "read scenario bad.toml: line 3: cgroup 'a' has no key 'maxx'; its keys are max, high, "
-          "min, low, swap_max, oom_group, file, shmem, kernel, anon, swap, process");
+          "min, low, swap_max, oom_group, tier, preference, never_kill, file, shmem, kernel, anon, "
+          "swap, process");
     CHECK(refused("title = \"x\"\n") == "read scenario bad.toml: line 1: the file has no key "
                                         "'title'; its keys are machine, cgroup, step");
     CHECK(refused("[machine]\ncpus = 4\n")

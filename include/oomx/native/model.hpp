@@ -23,6 +23,7 @@
 #include <oomx/bytes.hpp>
 #include <oomx/ids.hpp>
 #include <oomx/native/kernel_types.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx::native {
@@ -69,6 +70,10 @@ struct cgroup_options {
     bytes low{};                     ///< memory.low
     std::optional<bytes> swap_max{}; ///< memory.swap.max
     bool oom_group = false;          ///< memory.oom.group
+
+    /// What every policy is told of it and of all below it; what instance::prefer() says to one of
+    /// them holds instead.
+    std::optional<oomx::preference> preference{};
 
     bytes file{};   ///< page cache; given back before an allocation ends in an OOM
     bytes shmem{};  ///< files in a tmpfs: stay when everybody is dead
@@ -144,6 +149,7 @@ struct node : kernel::cgroup {
     node* last_child = nullptr;
     node* next_sibling = nullptr;
     std::vector<task*> tasks;
+    std::optional<oomx_preference> preference;
     std::array<std::uint64_t, 4> stat{}; // pages by kind, with what is below
     std::uint64_t cache = 0;             // pages of its own page cache
     std::int64_t references = 0;         // that a policy holds
@@ -218,7 +224,7 @@ public:
 
     /// Adds a cgroup below one that is there, and its processes. Errors: invalid_argument,
     /// not_found (its parent), busy (there is one of that name, its parent holds processes, a pid
-    /// is taken).
+    /// is taken), exhausted (OOMX_PREFERENCES cgroups have a preference).
     [[nodiscard]] result<cgroup_id> add_cgroup(std::string_view path,
                                                const cgroup_options& options = {}) {
         auto made = within(make_cgroup(path, options),
@@ -456,7 +462,12 @@ private:
             return failure(errc::busy, fmt::format("'{}' holds processes", above),
                            "put them into a child of their own, as cgroup v2 wants it");
         }
+        auto preference = checked(options.preference);
+        if (!preference) {
+            return pass_on(std::move(preference));
+        }
         auto& made = nodes_->emplace_back();
+        made.preference = *preference;
         set_up(made, parent, std::string{path}, static_cast<std::uint64_t>(id));
         made.memcg.memory.max = detail::limit_in_pages(options.max);
         made.memcg.memory.high = detail::limit_in_pages(options.high);
@@ -470,6 +481,25 @@ private:
         charge(made, detail::kind::kernel,
                static_cast<std::int64_t>(detail::pages(options.kernel)));
         return id;
+    }
+
+    /// As the policy reads it. As many cgroups can have one as in the BPF build.
+    [[nodiscard]] result<std::optional<oomx_preference>>
+    checked(const std::optional<oomx::preference>& said) {
+        if (!said) {
+            return std::nullopt;
+        }
+        auto raw = said->raw();
+        if (!raw) {
+            return pass_on(std::move(raw));
+        }
+        if (preferences_ == OOMX_PREFERENCES) {
+            return failure(errc::exhausted,
+                           fmt::format("{} cgroups have a preference already", preferences_),
+                           "give preferences to whole subtrees");
+        }
+        ++preferences_;
+        return *raw;
     }
 
     [[nodiscard]] result<void> check(const process_options& options) const {
@@ -644,6 +674,7 @@ private:
     std::chrono::nanoseconds now_;
     std::uint64_t used_ = 0; // pages
     pid_t next_pid_ = 2;
+    int preferences_ = 0;
     // Where they are does not change, also when the model moves.
     std::unique_ptr<std::deque<detail::node>> nodes_ = std::make_unique<std::deque<detail::node>>();
     std::unique_ptr<std::deque<detail::task>> tasks_ = std::make_unique<std::deque<detail::task>>();

@@ -5,6 +5,7 @@
 #include <oomx/native/toml_keys.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include <oomx/native/model.hpp>
 #include <oomx/native/scenario.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 #include <oomx/text.hpp>
 
@@ -52,6 +54,17 @@ namespace detail {
     return keys.done();
 }
 
+/// Any of its keys makes it one.
+inline void read_preference(toml_keys& keys, std::optional<preference>& into) {
+    preference said;
+    keys.read("tier", said.tier, std::uint32_t{OOMX_MAX_TIER});
+    keys.read("preference", said.value);
+    keys.read("never_kill", said.never_kill);
+    if (keys.has("tier") || keys.has("preference") || keys.has("never_kill")) {
+        into = said;
+    }
+}
+
 [[nodiscard]] inline result<void> read_cgroup(const toml::table& table, const std::string& path,
                                               cgroup_options& into) {
     toml_keys keys{table, fmt::format("cgroup '{}'", path)};
@@ -61,6 +74,7 @@ namespace detail {
     keys.read("low", into.low);
     keys.read("swap_max", into.swap_max);
     keys.read("oom_group", into.oom_group);
+    read_preference(keys, into.preference);
     keys.read("file", into.file);
     keys.read("shmem", into.shmem);
     keys.read("kernel", into.kernel);
@@ -165,7 +179,8 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
 ///     allocate = "400 MiB"
 ///     cgroup = "batch/a"
 ///
-/// The keys are the fields of cgroup_options, process_options and machine_options. `name` is what
+/// The keys are the fields of cgroup_options, process_options and machine_options, and of a
+/// cgroup's preference `tier`, `preference` (its value) and `never_kill`. `name` is what
 /// errors call the text. Errors: malformed, with the line and what to write there; others as
 /// model_of().
 [[nodiscard]] inline result<scenario> parse_scenario(std::string_view text, std::string_view name) {

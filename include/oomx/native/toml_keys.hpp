@@ -11,6 +11,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -19,8 +20,6 @@
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include <sys/types.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -79,10 +78,7 @@ class toml_keys {
 public:
     toml_keys(const toml::table& table, std::string what) : table_{table}, what_{std::move(what)} {}
 
-    [[nodiscard]] bool has(std::string_view key) {
-        known_.push_back(key);
-        return table_.contains(key);
-    }
+    [[nodiscard]] bool has(std::string_view key) { return find(key) != nullptr; }
 
     void read(std::string_view key, bytes& into) {
         read_quantity(key, size_units, "a size, such as \"300 MiB\"",
@@ -90,9 +86,8 @@ public:
     }
 
     void read(std::string_view key, std::optional<bytes>& into) {
-        if (const auto* const node = table_.get(key);
+        if (const auto* const node = find(key);
             node != nullptr && node->value<std::string_view>() == "max") {
-            known_.push_back(key);
             into.reset();
             return;
         }
@@ -105,30 +100,26 @@ public:
                       [&](std::uint64_t count) { into = std::chrono::nanoseconds{count}; });
     }
 
-    void read(std::string_view key, std::optional<std::chrono::nanoseconds>& into) {
-        if (has(key)) {
-            read(key, into.emplace());
-        }
-    }
-
     void read(std::string_view key, bool& into) { read_as<bool>(key, "true or false", into); }
 
     void read(std::string_view key, std::string& into) {
         read_as<std::string>(key, "a text in quotes", into);
     }
 
-    void read(std::string_view key, int& into) {
+    template <std::integral Whole>
+    void read(std::string_view key, Whole& into, Whole most = std::numeric_limits<Whole>::max()) {
         std::int64_t whole = into;
         read_as<std::int64_t>(key, "a whole number", whole);
-        if (whole < std::numeric_limits<int>::min() || whole > std::numeric_limits<int>::max()) {
-            refuse(*table_.get(key), fmt::format("{} of {} is too large a number", key, what_),
-                   "write a smaller one");
+        if (!std::in_range<Whole>(whole) || static_cast<Whole>(whole) > most) {
+            refuse(*table_.get(key), fmt::format("{} of {} is {}", key, what_, whole),
+                   fmt::format("give {} to {}", std::numeric_limits<Whole>::min(), most));
             return;
         }
-        into = static_cast<int>(whole);
+        into = static_cast<Whole>(whole);
     }
 
-    void read(std::string_view key, std::optional<pid_t>& into) {
+    template <typename T>
+    void read(std::string_view key, std::optional<T>& into) {
         if (has(key)) {
             read(key, into.emplace());
         }
@@ -137,8 +128,7 @@ public:
     /// Each table of an array of tables.
     template <typename Each>
     void for_each(std::string_view key, Each each) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
+        const auto* const node = find(key);
         if (node == nullptr) {
             return;
         }
@@ -156,8 +146,7 @@ public:
     /// Each table of a table, with its key.
     template <typename Each>
     void for_each_named(std::string_view key, Each each) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
+        const auto* const node = find(key);
         if (node == nullptr) {
             return;
         }
@@ -199,10 +188,17 @@ public:
     }
 
 private:
+    /// NULL if it is not there.
+    [[nodiscard]] const toml::node* find(std::string_view key) {
+        if (std::ranges::find(known_, key) == known_.end()) {
+            known_.push_back(key);
+        }
+        return table_.get(key);
+    }
+
     template <typename T, typename Into>
     void read_as(std::string_view key, std::string_view form, Into& into) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
+        const auto* const node = find(key);
         if (node == nullptr) {
             return;
         }
@@ -215,8 +211,7 @@ private:
 
     template <typename Units, typename Take>
     void read_quantity(std::string_view key, const Units& units, std::string_view form, Take take) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
+        const auto* const node = find(key);
         if (node == nullptr) {
             return;
         }
