@@ -261,6 +261,101 @@ TEST_CASE("What cannot be is refused with its line") {
     CHECK(refused("[cgroup.a]\n[cgroup.a]\n").starts_with("read scenario bad.toml: line 2: "));
 }
 
+TEST_CASE("A pid that a file gives is kept, whatever is listed before it") {
+    const auto read = parse_scenario(
+        "[cgroup.a]\nanon = \"1 MiB\"\n[[cgroup.b.process]]\npid = 2\n", "pids.toml");
+
+    REQUIRE(read);
+    CHECK(model_of(*read)->find_task(2)->name == "process");
+}
+
+TEST_CASE("Times and sizes that overflow are refused with their line") {
+    const std::string at_line = "read scenario bad.toml: line ";
+    const auto message = [](std::string_view text) {
+        const auto read = parse_scenario(text, "bad.toml");
+        REQUIRE(!read);
+        return read.error().message();
+    };
+
+    CHECK(message("[machine]\nuptime = \"2562047 h\"\n") ==
+          at_line + "1: make model: one of the machine's times is longer than ten years; give a "
+                    "shorter one");
+    CHECK(message("[machine]\nram = \"8388607 TiB\"\nswap = \"9223372036854775807 B\"\n")
+              .starts_with(at_line + "1: make model: with it the machine has more memory than"));
+    CHECK(message("[cgroup.a]\nanon = \"8000000 TiB\"\n[cgroup.b]\nanon = \"8000000 TiB\"\n")
+              .starts_with(at_line + "3: add process 'b' to cgroup 'b' of the model: with it "));
+    CHECK(message("[[step]]\nwait = \"80000 h\"\n[[step]]\nwait = \"80000 h\"\n") ==
+          at_line + "3: let time go by in the model: it is negative, or ten years are over; give "
+                    "zero or more, and less than ten years together");
+}
+
+TEST_CASE("Nesting deeper than a stack is refused with its line") {
+    std::string dotted = "a";
+    for (int i = 0; i < 100'000; ++i) {
+        dotted += ".a";
+    }
+    CHECK(refused("\n" + dotted + " = 1\n") ==
+          "read scenario bad.toml: line 2: it has more than 32 "
+          "dots; write shorter names, and no dotted keys");
+    CHECK(refused("[" + dotted + "]\n").starts_with("read scenario bad.toml: line 1: it has more"));
+    CHECK(refused("step = " + std::string(100'000, '['))
+              .starts_with("read scenario bad.toml: line 1: "));
+
+    // As deep as it may be: a key of so many dots in each of the values that toml++ nests.
+    std::string deep;
+    for (int i = 0; i < 127; ++i) {
+        deep += "a" + dotted.substr(1, 64) + " = [{\n";
+    }
+    CHECK(refused(deep).starts_with("read scenario bad.toml: line "));
+}
+
+TEST_CASE("More than a machine of reasonable size is refused with its line") {
+    std::string processes = "[cgroup.a]\nprocess = [";
+    for (int i = 0; i <= 10'000; ++i) {
+        processes += "{},";
+    }
+    processes += "]\n";
+    CHECK(refused(processes) ==
+          "read scenario bad.toml: line 2: process of cgroup 'a' has more than "
+          "10000 tables; describe a smaller machine");
+
+    std::string spread;
+    for (int i = 0; i < 2; ++i) {
+        spread += fmt::format("[cgroup.c{}]\nprocess = [", i);
+        for (int j = 0; j <= 5'000; ++j) {
+            spread += "{},";
+        }
+        spread += "]\n";
+    }
+    CHECK(refused(spread) ==
+          "read scenario bad.toml: line 3: process of the file has more than 10000 "
+          "tables; describe a smaller machine");
+
+    std::string cgroups;
+    std::string steps;
+    for (int i = 0; i <= 10'000; ++i) {
+        cgroups += fmt::format("[cgroup.c{}]\n", i);
+        steps += "[[step]]\nwait = \"1 s\"\n";
+    }
+    CHECK(refused(cgroups).ends_with("cgroup of the file has more than 10000 tables; describe a "
+                                     "smaller machine"));
+    CHECK(
+        refused(steps).ends_with("step of the file has more than 10000 tables; describe a smaller "
+                                 "machine"));
+}
+
+TEST_CASE("A file that is too long is refused with the line, and not read to its end") {
+    CHECK(
+        refused(std::string(std::size_t{1} << 20, '\n') + std::string(std::size_t{2} << 20, ' ')) ==
+        "read scenario bad.toml: line 1048577: the file is longer than 2.0 MiB; describe a smaller "
+        "machine");
+    const auto endless = read_scenario("/dev/zero");
+    REQUIRE(!endless);
+    CHECK(endless.error().message() ==
+          "read scenario /dev/zero: line 1: the file is longer than 2.0 "
+          "MiB; describe a smaller machine");
+}
+
 TEST_CASE("A step that does nothing, or too much, is refused") {
     CHECK(refused("[[step]]\n") == "read scenario bad.toml: line 1: a step does not say what "
                                    "happens; write allocate and cgroup, or run_out, or wait");

@@ -5,6 +5,7 @@
 #include <oomx/native/toml_keys.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include <oomx/bytes.hpp>
 #include <oomx/native/model.hpp>
 #include <oomx/native/scenario.hpp>
 #include <oomx/preference.hpp>
@@ -86,7 +88,7 @@ inline void read_preference(toml_keys& keys, std::optional<preference>& into) {
     return keys.done();
 }
 
-[[nodiscard]] inline result<void> read_step(const toml::table& table, const model& known,
+[[nodiscard]] inline result<void> read_step(const toml::table& table, model& known,
                                             std::vector<step>& into) {
     toml_keys keys{table, "a step"};
     allocate more{};
@@ -108,6 +110,9 @@ inline void read_preference(toml_keys& keys, std::optional<preference>& into) {
         keys.refuse(table, fmt::format("there is no cgroup '{}'", where),
                     "name one that the file has");
     }
+    if (auto gone = known.advance(pause.time); !gone) {
+        keys.keep(std::unexpected{std::move(gone).error().within(line_of(table))});
+    }
     into.push_back(allocates ? step{more} : runs_out ? step{out} : step{pause});
     return keys.done();
 }
@@ -125,6 +130,48 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
     level->push_back({std::string{name}, std::move(options), {}});
 }
 
+/// Adds all cgroups to a model, numbered as they will be when the scenario is played: tables come
+/// in the order of paths, parents before children.
+[[nodiscard]] inline result<void> try_out(model& to, std::vector<subtree> cgroups,
+                                          const std::vector<const toml::table*>& tables) {
+    numbering::give_pids(cgroups);
+    for (std::size_t i = 0; i < cgroups.size(); ++i) {
+        if (auto added = to.add_cgroup(cgroups[i].name, cgroups[i].options); !added) {
+            return std::unexpected{std::move(added).error().within(line_of(*tables[i]))};
+        }
+    }
+    return {};
+}
+
+/// What a file may be long.
+inline constexpr std::size_t most_text = std::size_t{2} << 20;
+
+/// A dot in a key is a level of nesting, which toml++ takes back by recursion; no key goes on over
+/// the end of a line.
+inline constexpr std::ptrdiff_t most_dots = 32;
+
+/// What toml++ can take without running out of memory or stack.
+[[nodiscard]] inline result<void> check_text(std::string_view text) {
+    auto left = text.substr(0, most_text);
+    for (int number = 1;; ++number) {
+        const auto [line, rest] = text::split_at(left, '\n');
+        if (std::ranges::count(line, '.') > most_dots) {
+            return failure(errc::malformed,
+                           fmt::format("line {}: it has more than {} dots", number, most_dots),
+                           "write shorter names, and no dotted keys");
+        }
+        if (rest.empty()) {
+            return text.size() <= most_text
+                       ? result<void>{}
+                       : failure(errc::malformed,
+                                 fmt::format("line {}: the file is longer than {}", number,
+                                             bytes{most_text}),
+                                 "describe a smaller machine");
+        }
+        left = rest;
+    }
+}
+
 [[nodiscard]] inline result<scenario> read_tables(const toml::table& all) {
     scenario read;
     toml_keys keys{all, "the file"};
@@ -139,24 +186,32 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
     // Made once already, so that what cannot be is told with its line.
     auto trial = model::make(read.machine);
     if (!trial) {
-        return pass_on(std::move(trial));
+        return within(result<scenario>{pass_on(std::move(trial))},
+                      [&] { return line_of(*all.get("machine")); });
     }
-    keys.for_each_named("cgroup", [&](std::string_view name, const toml::table& table) {
-        const std::string path{name};
-        cgroup_options options;
-        if (auto one = read_cgroup(table, path, options); !one) {
-            return one;
+    std::vector<subtree> cgroups; // by their paths, nothing below them yet
+    std::vector<const toml::table*> tables;
+    std::size_t processes = 0;
+    keys.for_each_named("cgroup", [&](std::string_view path, const toml::table& table) {
+        auto& one = cgroups.emplace_back(std::string{path});
+        tables.push_back(&table);
+        auto outcome = read_cgroup(table, one.name, one.options);
+        processes += one.options.processes.size();
+        if (processes > most_tables) {
+            keys.refuse_many(table, "process");
         }
-        if (auto added = trial->add_cgroup(path, options); !added) {
-            return result<void>{std::unexpected{std::move(added).error().within(line_of(table))}};
-        }
-        put(read.tree, path, std::move(options));
-        return result<void>{};
+        return outcome;
     });
+    if (auto added = try_out(*trial, cgroups, tables); !added) {
+        keys.keep(std::move(added));
+    }
     keys.for_each("step",
                   [&](const toml::table& table) { return read_step(table, *trial, read.steps); });
     if (auto fine = keys.done(); !fine) {
         return pass_on(std::move(fine));
+    }
+    for (auto& one : cgroups) {
+        put(read.tree, one.name, std::move(one.options));
     }
     return read;
 }
@@ -185,6 +240,9 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
 /// model_of().
 [[nodiscard]] inline result<scenario> parse_scenario(std::string_view text, std::string_view name) {
     const auto doing = [&] { return fmt::format("read scenario {}", name); };
+    if (auto fine = detail::check_text(text); !fine) {
+        return within(result<scenario>{pass_on(std::move(fine))}, doing);
+    }
     const auto parsed = toml::parse(text, name);
     if (!parsed) {
         const auto& wrong = parsed.error();
@@ -200,7 +258,7 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
 
 /// The scenario of a file. Errors: as above, and system (it cannot be read).
 [[nodiscard]] inline result<scenario> read_scenario(const std::string& path) {
-    auto content = text::read_whole(AT_FDCWD, path);
+    auto content = text::read_whole(AT_FDCWD, path, detail::most_text);
     if (!content) {
         return within(result<scenario>{failure(errc::system, content.error().system_error(),
                                                "the file cannot be read",

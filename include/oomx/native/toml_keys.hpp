@@ -12,6 +12,7 @@
 #include <charconv>
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -72,6 +73,9 @@ template <typename Units>
 [[nodiscard]] inline std::string line_of(const toml::node& where) {
     return fmt::format("line {}", where.source().begin.line);
 }
+
+/// So many tables a file may have of one kind.
+inline constexpr std::size_t most_tables = 10'000;
 
 /// The keys of one table: each is read once, then what is left is unknown. Keeps the first error.
 class toml_keys {
@@ -138,6 +142,10 @@ public:
                    fmt::format("write [[{}]] above each", key));
             return;
         }
+        if (all->size() > most_tables) {
+            refuse_many(*node, key);
+            return;
+        }
         for (const auto& one : *all) {
             keep(each(*one.as_table()));
         }
@@ -155,13 +163,20 @@ public:
                    fmt::format("write [{}.<name>] above each", key));
             return;
         }
+        if (node->as_table()->size() > most_tables) {
+            refuse_many(*node, key);
+            return;
+        }
         for (const auto& [name, one] : *node->as_table()) {
             if (!one.is_table()) {
                 refuse(one, fmt::format("{} '{}' is no table", key, name.str()),
                        fmt::format("write [{}.\"{}\"] above it", key, name.str()));
-                continue;
+                return;
             }
             keep(each(name.str(), *one.as_table()));
+            if (!outcome_) {
+                return;
+            }
         }
     }
 
@@ -174,6 +189,11 @@ public:
     void refuse(const toml::node& where, std::string_view cause, std::string remedy) {
         keep(failure(errc::malformed, fmt::format("{}: {}", line_of(where), cause),
                      std::move(remedy)));
+    }
+
+    void refuse_many(const toml::node& where, std::string_view key) {
+        refuse(where, fmt::format("{} of {} has more than {} tables", key, what_, most_tables),
+               "describe a smaller machine");
     }
 
     /// The first thing that was wrong, an unknown key among them.
