@@ -309,6 +309,30 @@ TEST_CASE("Nesting deeper than a stack is refused with its line") {
     CHECK(refused(deep).starts_with("read scenario bad.toml: line "));
 }
 
+TEST_CASE("A header without a name, on which toml++ fails an assertion, is refused with its line") {
+    for (const auto* const header : {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]"}) {
+        INFO(header);
+        CHECK(refused("[cgroup.a]\n" + std::string{header} + "\n") ==
+              "read scenario bad.toml: line 2: no name comes after its bracket; write [machine], "
+              "[cgroup.<name>] or [[step]]");
+    }
+    CHECK(parse_scenario(" [ cgroup.\"a\" ]\n\t[[step]]\nwait = \"1 s\"\n", "good.toml"));
+}
+
+TEST_CASE(
+    "What is not ASCII, which toml++ has no defined behaviour for, is refused with its line") {
+    for (const auto* const text :
+         {"\n \xef\xbb\xbd", "\n\xc3\xa9 = 1", "\n# \xff", "\n[\xc3\xa9]"}) {
+        INFO(text);
+        CHECK(refused(text) ==
+              "read scenario bad.toml: line 2: it has a character that is not ASCII; "
+              "write it in quotes as \\u and four hexadecimal digits");
+    }
+    const auto escaped = parse_scenario("[cgroup.\"caf\\u00e9\"]\n", "good.toml");
+    REQUIRE(escaped);
+    CHECK(escaped->tree[0].name == "caf\xc3\xa9");
+}
+
 TEST_CASE("More than a machine of reasonable size is refused with its line") {
     std::string processes = "[cgroup.a]\nprocess = [";
     for (int i = 0; i <= 10'000; ++i) {

@@ -150,7 +150,22 @@ inline constexpr std::size_t most_text = std::size_t{2} << 20;
 /// the end of a line.
 inline constexpr std::ptrdiff_t most_dots = 32;
 
-/// What toml++ can take without running out of memory or stack.
+/// A line that begins as a table's header, but with no name in it: toml++ 3.3 does not refuse that,
+/// but takes for granted that it never happens.
+[[nodiscard]] constexpr bool is_nameless(std::string_view line) {
+    constexpr std::string_view blanks = " \t\r\f\v";
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    if (!line.starts_with('[')) {
+        return false;
+    }
+    line.remove_prefix(line.starts_with("[[") ? 2 : 1);
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    constexpr std::string_view begins_name = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                             "0123456789_-\"'";
+    return line.empty() || !begins_name.contains(line.front());
+}
+
+/// What toml++ can take without running out of memory or stack, or failing an assertion.
 [[nodiscard]] inline result<void> check_text(std::string_view text) {
     auto left = text.substr(0, most_text);
     for (int number = 1;; ++number) {
@@ -159,6 +174,17 @@ inline constexpr std::ptrdiff_t most_dots = 32;
             return failure(errc::malformed,
                            fmt::format("line {}: it has more than {} dots", number, most_dots),
                            "write shorter names, and no dotted keys");
+        }
+        // Outside of strings toml++ 3.3 has undefined behaviour for most of them.
+        if (std::ranges::any_of(line, [](char one) { return (one & 0x80) != 0; })) {
+            return failure(errc::malformed,
+                           fmt::format("line {}: it has a character that is not ASCII", number),
+                           "write it in quotes as \\u and four hexadecimal digits");
+        }
+        if (is_nameless(line)) {
+            return failure(errc::malformed,
+                           fmt::format("line {}: no name comes after its bracket", number),
+                           "write [machine], [cgroup.<name>] or [[step]]");
         }
         if (rest.empty()) {
             return text.size() <= most_text
