@@ -319,6 +319,16 @@ TEST_CASE("A header without a name, on which toml++ fails an assertion, is refus
     CHECK(parse_scenario(" [ cgroup.\"a\" ]\n\t[[step]]\nwait = \"1 s\"\n", "good.toml"));
 }
 
+TEST_CASE("A brace after no value, on which toml++ fails an assertion, is refused with its line") {
+    for (const auto* const text :
+         {"\nstep = [}]", "\nstep = [{}, }]", "step = [\n}]", "step = [{}, # two\n\t}]"}) {
+        INFO(text);
+        CHECK(refused(text) == "read scenario bad.toml: line 2: it has a } too many; write a value "
+                               "before it, and none at the beginning of a line");
+    }
+    CHECK(parse_scenario("cgroup = {a = {}, b = { }}\n", "good.toml"));
+}
+
 TEST_CASE(
     "What is not ASCII, which toml++ has no defined behaviour for, is refused with its line") {
     for (const auto* const text :

@@ -150,10 +150,11 @@ inline constexpr std::size_t most_text = std::size_t{2} << 20;
 /// the end of a line.
 inline constexpr std::ptrdiff_t most_dots = 32;
 
+inline constexpr std::string_view blanks = " \t\r\f\v";
+
 /// A line that begins as a table's header, but with no name in it: toml++ 3.3 does not refuse that,
 /// but takes for granted that it never happens.
 [[nodiscard]] constexpr bool is_nameless(std::string_view line) {
-    constexpr std::string_view blanks = " \t\r\f\v";
     line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
     if (!line.starts_with('[')) {
         return false;
@@ -163,6 +164,18 @@ inline constexpr std::ptrdiff_t most_dots = 32;
     constexpr std::string_view begins_name = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "0123456789_-\"'";
     return line.empty() || !begins_name.contains(line.front());
+}
+
+/// A line with a } that follows nothing, or a comma or a [, where a value should be: the same.
+[[nodiscard]] constexpr bool is_valueless(std::string_view line) {
+    char before = '[';
+    for (const char one : line) {
+        if (one == '}' && (before == '[' || before == ',')) {
+            return true;
+        }
+        before = blanks.contains(one) ? before : one;
+    }
+    return false;
 }
 
 /// What toml++ can take without running out of memory or stack, or failing an assertion.
@@ -175,7 +188,7 @@ inline constexpr std::ptrdiff_t most_dots = 32;
                            fmt::format("line {}: it has more than {} dots", number, most_dots),
                            "write shorter names, and no dotted keys");
         }
-        // Outside of strings toml++ 3.3 has undefined behaviour for most of them.
+        // Outside of strings toml++ 3.3 has no defined behaviour for most of them.
         if (std::ranges::any_of(line, [](char one) { return (one & 0x80) != 0; })) {
             return failure(errc::malformed,
                            fmt::format("line {}: it has a character that is not ASCII", number),
@@ -185,6 +198,10 @@ inline constexpr std::ptrdiff_t most_dots = 32;
             return failure(errc::malformed,
                            fmt::format("line {}: no name comes after its bracket", number),
                            "write [machine], [cgroup.<name>] or [[step]]");
+        }
+        if (is_valueless(line)) {
+            return failure(errc::malformed, fmt::format("line {}: it has a }} too many", number),
+                           "write a value before it, and none at the beginning of a line");
         }
         if (rest.empty()) {
             return text.size() <= most_text
