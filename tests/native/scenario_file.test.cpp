@@ -310,7 +310,8 @@ TEST_CASE("Nesting deeper than a stack is refused with its line") {
 }
 
 TEST_CASE("A header without a name, on which toml++ fails an assertion, is refused with its line") {
-    for (const auto* const header : {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]"}) {
+    for (const auto* const header :
+         {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]", "[\ra]"}) {
         INFO(header);
         CHECK(refused("[cgroup.a]\n" + std::string{header} + "\n") ==
               "read scenario bad.toml: line 2: no name comes after its bracket; write [machine], "

@@ -160,7 +160,7 @@ inline constexpr std::string_view blanks = " \t\r\f\v";
         return false;
     }
     line.remove_prefix(line.starts_with("[[") ? 2 : 1);
-    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
     constexpr std::string_view begins_name = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                              "0123456789_-\"'";
     return line.empty() || !begins_name.contains(line.front());
