@@ -26,15 +26,17 @@
 
 namespace oomx::text {
 
-/// A file's whole content. `directory` as for openat(): AT_FDCWD for a path of its own.
+/// A file's whole content; if there are more bytes than `most`, not all of them, but more than
+/// that. `directory` as for openat(): AT_FDCWD for a path of its own.
 ///
 /// Error: system, with the errno for the caller to explain.
-[[nodiscard]] inline result<std::string> read_whole(int directory, const std::string& file) {
+[[nodiscard]] inline result<std::string> read_whole(int directory, const std::string& file,
+                                                    std::size_t most = std::string::npos) {
     const unique_fd source{::openat(directory, file.c_str(), O_RDONLY | O_CLOEXEC)};
     std::string content;
     std::array<char, 4096> buffer{};
     ssize_t got = source ? 1 : -1;
-    while (got > 0) {
+    while (got > 0 && content.size() <= most) {
         got = ::read(source.native_handle(), buffer.data(), buffer.size());
         if (got > 0) {
             content.append(buffer.data(), static_cast<std::size_t>(got));

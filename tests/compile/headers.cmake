@@ -15,7 +15,7 @@ if(NOT TARGET largest_leaf)
   list(FILTER cxx_headers EXCLUDE REGEX "/policies/")
 endif()
 if(NOT OOMX_TOMLPLUSPLUS)
-  list(FILTER cxx_headers EXCLUDE REGEX "/scenario_file\\.hpp$")
+  list(FILTER cxx_headers EXCLUDE REGEX "/(scenario_file|toml_keys)\\.hpp$")
 endif()
 
 if(NOT nlohmann_json_FOUND)

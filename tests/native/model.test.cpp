@@ -2,6 +2,8 @@
 #include <oomx/native/model.hpp>
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -95,6 +97,26 @@ TEST_CASE("A path with an empty name in it is refused") {
     }
 }
 
+TEST_CASE("A name that the kernel would not take is refused") {
+    auto tree = make();
+
+    CHECK(tree.add_cgroup(std::string(255, 'a')));
+    CHECK(tree.add_cgroup(std::string(256, 'a')).error().code() == errc::invalid_argument);
+    CHECK_THAT(tree.add_cgroup("a\nb").error().message(),
+               ContainsSubstring("longer than 255 bytes or has a line break; give one that"));
+}
+
+TEST_CASE("A preference out of its range is refused, and leaves nothing behind") {
+    auto tree = make();
+
+    const auto refused = tree.add_cgroup("a", {.preference = {{.tier = OOMX_MAX_TIER + 1}}});
+
+    REQUIRE(!refused);
+    CHECK(refused.error().message() ==
+          "add cgroup 'a' to the model: preference.tier is 65536; give 0 to 65535");
+    CHECK(tree.find("a") == nullptr);
+}
+
 TEST_CASE("Processes live in leaves, as cgroup v2 wants it") {
     auto tree = make();
     REQUIRE(tree.add_cgroup("inner"));
@@ -137,6 +159,57 @@ TEST_CASE("A machine without memory or with negative times is refused") {
     CHECK(model::make({.uptime = 0ns}).error().code() == errc::invalid_argument);
 }
 
+TEST_CASE("A machine whose memory or time cannot be counted is refused") {
+    const oomx::bytes too_much{std::uint64_t{1} << 63};
+    CHECK(
+        model::make({.ram = too_much}).error().message() ==
+        "make model: with it the machine has more memory than can be counted; give smaller sizes, "
+        "less than 8 EiB together");
+    CHECK(model::make({.ram = 1_GiB, .swap = too_much}).error().code() == errc::invalid_argument);
+    CHECK(model::make({.uptime = model::longest + 1ns}).error().code() == errc::invalid_argument);
+    CHECK(model::make({.reaped_after = model::longest + 1ns}).error().message() ==
+          "make model: one of the machine's times is longer than ten years; give a shorter one");
+    CHECK(model::make({.uptime = model::longest, .dies_after = model::longest}));
+}
+
+TEST_CASE("More memory than can be counted is refused, and leaves nothing behind") {
+    const oomx::bytes half{std::uint64_t{1} << 62};
+    auto tree = make();
+    REQUIRE(tree.add_cgroup("a", {.shmem = half}));
+
+    CHECK(tree.add_cgroup("b", {.file = half}).error().code() == errc::invalid_argument);
+    CHECK(tree.find("b") == nullptr);
+    const auto process = tree.add_process("a", {.name = "big", .anon = half});
+    REQUIRE(!process);
+    CHECK(process.error().message() ==
+          "add process 'big' to cgroup 'a' of the model: with it the machine has more memory than "
+          "can be counted; give smaller sizes, less than 8 EiB together");
+    REQUIRE(tree.add_process("a", {.swap = half}));
+    CHECK(tree.add_process("a", {.swap = half}).error().code() == errc::invalid_argument);
+    CHECK(tree.usage("/") == half);
+}
+
+TEST_CASE("A process that takes less than no time to die, or too long, is refused") {
+    auto tree = make();
+    REQUIRE(tree.add_cgroup("a"));
+
+    CHECK(tree.add_process("a", {.dies_after = -1ns}).error().code() == errc::invalid_argument);
+    CHECK(tree.add_process("a", {.dies_after = model::longest + 1ns}).error().code() ==
+          errc::invalid_argument);
+}
+
+TEST_CASE("Time does not go backwards, nor on for more than the clock has room for") {
+    auto tree = make();
+    const auto begin = tree.now();
+
+    CHECK(tree.advance(-1ns).error().code() == errc::invalid_argument);
+    REQUIRE(tree.advance(model::longest));
+    CHECK(tree.advance(1ns).error().message() ==
+          "let time go by in the model: it is negative, or ten years are over; give zero or more, "
+          "and less than ten years together");
+    CHECK(tree.now() - begin == model::longest);
+}
+
 TEST_CASE("A process gets the next pid that is free") {
     auto tree = make();
     REQUIRE(tree.add_cgroup("a"));
@@ -169,11 +242,11 @@ TEST_CASE("A victim holds its memory until it has died") {
     auto* const victim = tree.find_task(*pid);
 
     tree.kill(*victim, "test");
-    tree.advance(10ms - 1ns);
+    REQUIRE(tree.advance(10ms - 1ns));
     CHECK(tree.usage("a") == 10_MiB);
     CHECK(victim->signal->oom_mm == victim->mm);
 
-    tree.advance(1ns);
+    REQUIRE(tree.advance(1ns));
     CHECK(tree.usage("a") == 0_MiB);
     CHECK(victim->phase == phase::gone);
     CHECK(tree.find_task(*pid) == nullptr);
@@ -187,14 +260,14 @@ TEST_CASE("A victim that does not die is reaped of its anonymous memory") {
     auto* const victim = tree.find_task(*pid);
 
     tree.kill(*victim, "test");
-    tree.advance(2s);
+    REQUIRE(tree.advance(2s));
 
     CHECK(tree.usage("a") == 1_MiB);
     CHECK(victim->phase == phase::reaped);
     CHECK((victim->memory.flags & (1UL << MMF_OOM_SKIP)) != 0);
     CHECK(victim->mm != nullptr);
 
-    tree.advance(58s);
+    REQUIRE(tree.advance(58s));
     CHECK(tree.usage("a") == 0_MiB);
 }
 
@@ -204,7 +277,7 @@ TEST_CASE("An address space that is being torn down still holds its memory") {
     auto* const victim = tree.find_task(*tree.add_process("a", {.anon = 10_MiB}));
 
     tree.kill(*victim, "test");
-    tree.advance(12ms);
+    REQUIRE(tree.advance(12ms));
 
     CHECK(victim->phase == phase::exiting);
     CHECK(victim->mm == nullptr);
@@ -212,7 +285,7 @@ TEST_CASE("An address space that is being torn down still holds its memory") {
     CHECK(victim->memory.mm_mt.ma_root != nullptr);
     CHECK(tree.usage("a") == 10_MiB);
 
-    tree.advance(3ms);
+    REQUIRE(tree.advance(3ms));
     CHECK(tree.usage("a") == 0_MiB);
 }
 
@@ -225,7 +298,7 @@ TEST_CASE("Each process may take a time of its own to die") {
     tree.kill(*quick, "test");
 
     CHECK(tree.next_end() == tree.now() + 1ms);
-    tree.advance(1ms);
+    REQUIRE(tree.advance(1ms));
     CHECK(quick->phase == phase::gone);
     CHECK(usual->phase == phase::dying);
 }

@@ -89,6 +89,29 @@ TEST_CASE("Preferences decide, and hold for what is below") {
     CHECK(after->survived("top/web"));
 }
 
+TEST_CASE("Preferences stand in a scenario, and a policy's own of the same cgroup hold instead") {
+    const scenario played{
+        .tree = {{"top",
+                  {.max = 1_GiB},
+                  {{"batch", {.preference = {{.tier = 2}}}, {{"job", {.anon = 100_MiB}}}},
+                   {"web", {.preference = {{.tier = 1}}, .anon = 800_MiB}}}}},
+        .steps = {allocate{"top/web", 150_MiB}}};
+    auto plain = make<tiers>();
+    auto opposite = make<tiers>();
+    REQUIRE(opposite.prefer("top/web", {.tier = 3}));
+
+    const auto after = simulate(played, {{"top", plain}});
+    const auto other = simulate(played, {{"top", opposite}});
+
+    REQUIRE(after);
+    CHECK(after->died("top/batch"));
+    CHECK(after->survived("top/web"));
+    REQUIRE(other);
+    CHECK(other->died("top/web"));
+    CHECK(other->survived("top/batch"));
+    CHECK(plain.preferred(std::to_underlying(model::id_of("top/web"))) == nullptr);
+}
+
 TEST_CASE("Pids do not depend on the order in which a scenario lists its cgroups") {
     const auto one = model_of({.tree = {{"a", {.anon = 1_MiB}}, {"b", {.anon = 1_MiB}}}});
     const auto other = model_of({.tree = {{"b", {.anon = 1_MiB}}, {"a", {.anon = 1_MiB}}}});

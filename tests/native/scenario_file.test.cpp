@@ -7,6 +7,9 @@
 #include <string_view>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fmt/format.h>
+
+#include <oomx/policies/tiers.hpp>
 
 #include "unit/support/temporary_directory.hpp"
 
@@ -94,6 +97,91 @@ TEST_CASE("A scenario that is read is played") {
     CHECK(after->killer_of("batch/a") == "kernel");
 }
 
+TEST_CASE("A scenario file says the preferences of cgroups, and tiers goes by them") {
+    const auto read = parse_scenario(R"(
+[cgroup.top]
+max = "1 GiB"
+
+[cgroup."top/batch"]
+tier = 2
+
+[cgroup."top/batch/job"]
+anon = "100 MiB"
+
+[cgroup."top/batch/database"]
+anon = "200 MiB"
+tier = 3
+never_kill = true
+
+[cgroup."top/web"]
+anon = "600 MiB"
+tier = 1
+preference = -100
+
+[[step]]
+allocate = "200 MiB"
+cgroup = "top/web"
+)",
+                                     "tiers.toml");
+    if (!read) {
+        FAIL(read.error().message());
+    }
+    const auto& top = read->tree[0];
+    CHECK(top.options.preference == std::nullopt);
+    CHECK(top.below[0].options.preference == oomx::preference{.tier = 2});
+    CHECK(top.below[1].options.preference == oomx::preference{.tier = 1, .value = -100});
+    auto policy = oomx::native::policy<oomx::policies::tiers>::make();
+    REQUIRE(policy);
+
+    const auto after = simulate(*read, {{"top", *policy}});
+
+    REQUIRE(after);
+    INFO(fmt::format("{}", *after));
+    CHECK(after->died("top/batch/job"));
+    CHECK(after->survived("top/batch/database"));
+    CHECK(after->survived("top/web"));
+}
+
+TEST_CASE("A preference out of its range is refused with its line") {
+    CHECK(refused("[cgroup.a]\ntier = 65536\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is 65536; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = -1\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is -1; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = 4294967296\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is 4294967296; give 0 to 65535");
+    CHECK(refused("[cgroup.a]\ntier = \"high\"\n") ==
+          "read scenario bad.toml: line 2: tier of cgroup 'a' is not a whole number; write it so");
+    CHECK(
+        refused("[cgroup.a]\npreference = 2147483648\n") ==
+        "read scenario bad.toml: line 2: preference of cgroup 'a' is 2147483648; give -2147483648 "
+        "to 2147483647");
+    CHECK(refused("[cgroup.a]\nnever_kill = 1\n") ==
+          "read scenario bad.toml: line 2: never_kill of cgroup 'a' is not true or false; write it "
+          "so");
+}
+
+TEST_CASE("More preferences than a policy has room for are refused with the line") {
+    std::string text;
+    for (int i = 0; i <= OOMX_PREFERENCES; ++i) {
+        text += fmt::format("[cgroup.c{:04}]\ntier = 1\n", i);
+    }
+    const auto read = parse_scenario(text, "bad.toml");
+    REQUIRE(!read);
+    CHECK(read.error().code() == errc::exhausted);
+    CHECK(read.error().message() ==
+          "read scenario bad.toml: line 8193: add cgroup 'c4096' to the model: 4096 cgroups have a "
+          "preference already; give preferences to whole subtrees");
+}
+
+TEST_CASE("A key is named once where its table's keys are listed") {
+    CHECK(
+        refused("[[step]]\nkill = \"a\"\nwait = \"1 s\"\n") ==
+        "read scenario bad.toml: line 2: a step has no key 'kill'; its keys are allocate, run_out, "
+        "wait, cgroup");
+    CHECK(refused("[[cgroup.a.process]]\nrss = 1\npid = 7\n")
+              .ends_with("oom_score_adj, pid, started, kernel_thread, dies_after"));
+}
+
 TEST_CASE("A limit of max is none") {
     const auto read = parse_scenario("[cgroup.a]\nmax = \"max\"\n", "max.toml");
 
@@ -116,7 +204,8 @@ TEST_CASE("What is no TOML is refused with its line") {
 TEST_CASE("Unknown keys are refused with their line and those that there are") {
     CHECK(refused("[cgroup.a]\nanon = \"1 MiB\"\nmaxx = \"1 GiB\"\n") ==
           "read scenario bad.toml: line 3: cgroup 'a' has no key 'maxx'; its keys are max, high, "
-          "min, low, swap_max, oom_group, file, shmem, kernel, anon, swap, process");
+          "min, low, swap_max, oom_group, tier, preference, never_kill, file, shmem, kernel, anon, "
+          "swap, process");
     CHECK(refused("title = \"x\"\n") == "read scenario bad.toml: line 1: the file has no key "
                                         "'title'; its keys are machine, cgroup, step");
     CHECK(refused("[machine]\ncpus = 4\n")
@@ -170,6 +259,136 @@ TEST_CASE("What cannot be is refused with its line") {
     CHECK(code("[cgroup.a]\nanon = \"1 MiB\"\n[cgroup.\"a/b\"]\n") == errc::busy);
     CHECK(code("[machine]\nram = \"0 B\"\n") == errc::invalid_argument);
     CHECK(refused("[cgroup.a]\n[cgroup.a]\n").starts_with("read scenario bad.toml: line 2: "));
+}
+
+TEST_CASE("A pid that a file gives is kept, whatever is listed before it") {
+    const auto read = parse_scenario(
+        "[cgroup.a]\nanon = \"1 MiB\"\n[[cgroup.b.process]]\npid = 2\n", "pids.toml");
+
+    REQUIRE(read);
+    CHECK(model_of(*read)->find_task(2)->name == "process");
+}
+
+TEST_CASE("Times and sizes that overflow are refused with their line") {
+    const std::string at_line = "read scenario bad.toml: line ";
+    const auto message = [](std::string_view text) {
+        const auto read = parse_scenario(text, "bad.toml");
+        REQUIRE(!read);
+        return read.error().message();
+    };
+
+    CHECK(message("[machine]\nuptime = \"2562047 h\"\n") ==
+          at_line + "1: make model: one of the machine's times is longer than ten years; give a "
+                    "shorter one");
+    CHECK(message("[machine]\nram = \"8388607 TiB\"\nswap = \"9223372036854775807 B\"\n")
+              .starts_with(at_line + "1: make model: with it the machine has more memory than"));
+    CHECK(message("[cgroup.a]\nanon = \"8000000 TiB\"\n[cgroup.b]\nanon = \"8000000 TiB\"\n")
+              .starts_with(at_line + "3: add process 'b' to cgroup 'b' of the model: with it "));
+    CHECK(message("[[step]]\nwait = \"80000 h\"\n[[step]]\nwait = \"80000 h\"\n") ==
+          at_line + "3: let time go by in the model: it is negative, or ten years are over; give "
+                    "zero or more, and less than ten years together");
+}
+
+TEST_CASE("Nesting deeper than a stack is refused with its line") {
+    std::string dotted = "a";
+    for (int i = 0; i < 100'000; ++i) {
+        dotted += ".a";
+    }
+    CHECK(refused("\n" + dotted + " = 1\n") ==
+          "read scenario bad.toml: line 2: it has more than 32 "
+          "dots; write shorter names, and no dotted keys");
+    CHECK(refused("[" + dotted + "]\n").starts_with("read scenario bad.toml: line 1: it has more"));
+    CHECK(refused("step = " + std::string(100'000, '['))
+              .starts_with("read scenario bad.toml: line 1: "));
+
+    // As deep as it may be: a key of so many dots in each of the values that toml++ nests.
+    std::string deep;
+    for (int i = 0; i < 127; ++i) {
+        deep += "a" + dotted.substr(1, 64) + " = [{\n";
+    }
+    CHECK(refused(deep).starts_with("read scenario bad.toml: line "));
+}
+
+TEST_CASE("A header without a name, on which toml++ fails an assertion, is refused with its line") {
+    for (const auto* const header :
+         {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]", "[\ra]"}) {
+        INFO(header);
+        CHECK(refused("[cgroup.a]\n" + std::string{header} + "\n") ==
+              "read scenario bad.toml: line 2: no name comes after its bracket; write [machine], "
+              "[cgroup.<name>] or [[step]]");
+    }
+    CHECK(parse_scenario(" [ cgroup.\"a\" ]\n\t[[step]]\nwait = \"1 s\"\n", "good.toml"));
+}
+
+TEST_CASE("A brace after no value, on which toml++ fails an assertion, is refused with its line") {
+    for (const auto* const text :
+         {"\nstep = [}]", "\nstep = [{}, }]", "step = [\n}]", "step = [{}, # two\n\t}]"}) {
+        INFO(text);
+        CHECK(refused(text) == "read scenario bad.toml: line 2: it has a } too many; write a value "
+                               "before it, and none at the beginning of a line");
+    }
+    CHECK(parse_scenario("cgroup = {a = {}, b = { }}\n", "good.toml"));
+}
+
+TEST_CASE(
+    "What is not ASCII, which toml++ has no defined behaviour for, is refused with its line") {
+    for (const auto* const text :
+         {"\n \xef\xbb\xbd", "\n\xc3\xa9 = 1", "\n# \xff", "\n[\xc3\xa9]"}) {
+        INFO(text);
+        CHECK(refused(text) ==
+              "read scenario bad.toml: line 2: it has a character that is not ASCII; "
+              "write it in quotes as \\u and four hexadecimal digits");
+    }
+    const auto escaped = parse_scenario("[cgroup.\"caf\\u00e9\"]\n", "good.toml");
+    REQUIRE(escaped);
+    CHECK(escaped->tree[0].name == "caf\xc3\xa9");
+}
+
+TEST_CASE("More than a machine of reasonable size is refused with its line") {
+    std::string processes = "[cgroup.a]\nprocess = [";
+    for (int i = 0; i <= 10'000; ++i) {
+        processes += "{},";
+    }
+    processes += "]\n";
+    CHECK(refused(processes) ==
+          "read scenario bad.toml: line 2: process of cgroup 'a' has more than "
+          "10000 tables; describe a smaller machine");
+
+    std::string spread;
+    for (int i = 0; i < 2; ++i) {
+        spread += fmt::format("[cgroup.c{}]\nprocess = [", i);
+        for (int j = 0; j <= 5'000; ++j) {
+            spread += "{},";
+        }
+        spread += "]\n";
+    }
+    CHECK(refused(spread) ==
+          "read scenario bad.toml: line 3: process of the file has more than 10000 "
+          "tables; describe a smaller machine");
+
+    std::string cgroups;
+    std::string steps;
+    for (int i = 0; i <= 10'000; ++i) {
+        cgroups += fmt::format("[cgroup.c{}]\n", i);
+        steps += "[[step]]\nwait = \"1 s\"\n";
+    }
+    CHECK(refused(cgroups).ends_with("cgroup of the file has more than 10000 tables; describe a "
+                                     "smaller machine"));
+    CHECK(
+        refused(steps).ends_with("step of the file has more than 10000 tables; describe a smaller "
+                                 "machine"));
+}
+
+TEST_CASE("A file that is too long is refused with the line, and not read to its end") {
+    CHECK(
+        refused(std::string(std::size_t{1} << 20, '\n') + std::string(std::size_t{2} << 20, ' ')) ==
+        "read scenario bad.toml: line 1048577: the file is longer than 2.0 MiB; describe a smaller "
+        "machine");
+    const auto endless = read_scenario("/dev/zero");
+    REQUIRE(!endless);
+    CHECK(endless.error().message() ==
+          "read scenario /dev/zero: line 1: the file is longer than 2.0 "
+          "MiB; describe a smaller machine");
 }
 
 TEST_CASE("A step that does nothing, or too much, is refused") {

@@ -341,3 +341,20 @@ TEST_CASE("What a simulation cannot do is said with a remedy") {
     CHECK(running.allocate("c", 1_MiB).error().code() == errc::not_found);
     CHECK(running.out_of_memory("c").error().code() == errc::not_found);
 }
+
+TEST_CASE("An allocation does not wait for ever for a victim that takes years to die") {
+    auto made = model::make({.dies_after = model::longest, .reaped_after = model::longest});
+    REQUIRE(made);
+    REQUIRE(made->add_cgroup("top", {.max = 10_MiB}));
+    REQUIRE(made->add_cgroup("top/a", {.anon = 8_MiB}));
+    REQUIRE(made->add_cgroup("top/b", {.anon = 1_MiB}));
+    simulation running{std::move(*made)};
+
+    const auto ended = running.allocate("top/b", 4_MiB);
+
+    REQUIRE(!ended);
+    CHECK(ended.error().code() == errc::exhausted);
+    CHECK(ended.error().message() ==
+          "allocate 4.0 MiB in cgroup 'top/b': allocations have waited for victims for a minute "
+          "already; let victims die or be reaped sooner, or more than one of them");
+}

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include <oomx/bytes.hpp>
 #include <oomx/ids.hpp>
 #include <oomx/native/kernel_types.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 
 namespace oomx::native {
@@ -69,6 +71,10 @@ struct cgroup_options {
     bytes low{};                     ///< memory.low
     std::optional<bytes> swap_max{}; ///< memory.swap.max
     bool oom_group = false;          ///< memory.oom.group
+
+    /// What every policy is told of it and of all below it; what instance::prefer() says to one of
+    /// them holds instead.
+    std::optional<oomx::preference> preference{};
 
     bytes file{};   ///< page cache; given back before an allocation ends in an OOM
     bytes shmem{};  ///< files in a tmpfs: stay when everybody is dead
@@ -144,6 +150,7 @@ struct node : kernel::cgroup {
     node* last_child = nullptr;
     node* next_sibling = nullptr;
     std::vector<task*> tasks;
+    std::optional<oomx_preference> preference;
     std::array<std::uint64_t, 4> stat{}; // pages by kind, with what is below
     std::uint64_t cache = 0;             // pages of its own page cache
     std::int64_t references = 0;         // that a policy holds
@@ -200,12 +207,25 @@ constexpr std::uint64_t hash(std::string_view path) {
 /// Paths are relative to the root, "batch/a"; the root is "/".
 class [[nodiscard]] model {
 public:
+    /// No time of a model is longer, nor all that advance() lets go by: the clock has 64 bits.
+    static constexpr std::chrono::nanoseconds longest = std::chrono::hours{10 * 365 * 24};
+
     /// An empty one: the root cgroup and nobody in it. Error: invalid_argument.
     [[nodiscard]] static result<model> make(const machine_options& machine = {}) {
         constexpr auto none = std::chrono::nanoseconds::zero();
         if (machine.ram.count() == 0) {
             return failure(errc::invalid_argument, "make model: the machine has no memory",
                            "give machine_options::ram");
+        }
+        if (auto countable = check_sum(0, {machine.ram, machine.swap}); !countable) {
+            return within(result<model>{pass_on(std::move(countable))},
+                          [] { return std::string{"make model"}; });
+        }
+        if (std::max({machine.uptime, machine.dies_after, machine.teardown, machine.reaped_after}) >
+            longest) {
+            return failure(errc::invalid_argument,
+                           "make model: one of the machine's times is longer than ten years",
+                           "give a shorter one");
         }
         if (machine.uptime <= none || machine.dies_after < none || machine.teardown < none ||
             machine.reaped_after < none) {
@@ -218,7 +238,7 @@ public:
 
     /// Adds a cgroup below one that is there, and its processes. Errors: invalid_argument,
     /// not_found (its parent), busy (there is one of that name, its parent holds processes, a pid
-    /// is taken).
+    /// is taken), exhausted (OOMX_PREFERENCES cgroups have a preference).
     [[nodiscard]] result<cgroup_id> add_cgroup(std::string_view path,
                                                const cgroup_options& options = {}) {
         auto made = within(make_cgroup(path, options),
@@ -303,15 +323,27 @@ public:
     /// CLOCK_MONOTONIC of the model.
     [[nodiscard]] std::chrono::nanoseconds now() const { return now_; }
 
-    /// Lets time go by: victims die.
-    void advance(std::chrono::nanoseconds by) {
+    /// Lets time go by: victims die. Error: invalid_argument (it is negative, or too long).
+    [[nodiscard]] result<void> advance(std::chrono::nanoseconds by) {
+        if (by < std::chrono::nanoseconds::zero() || by > longest - gone_by_) {
+            return failure(errc::invalid_argument,
+                           "let time go by in the model: it is negative, or ten years are over",
+                           "give zero or more, and less than ten years together");
+        }
+        gone_by_ += by;
+        pass(by);
+        return {};
+    }
+
+    // --- for the rest of this layer ---
+
+    /// As advance(), for times that are bounded otherwise.
+    void pass(std::chrono::nanoseconds by) {
         const auto until = now_ + by;
         while (end_one_by(until)) {
         }
         now_ = until;
     }
-
-    // --- for the rest of this layer ---
 
     /// The root cgroup.
     [[nodiscard]] detail::node& root() { return nodes_->front(); }
@@ -411,6 +443,11 @@ private:
                                "its path has an empty name, '.' or '..' in it",
                                "write it as 'batch/a', without a slash at either end");
             }
+            if (name.size() > NAME_MAX || name.contains('\n')) {
+                return failure(errc::invalid_argument,
+                               "a name in its path is longer than 255 bytes or has a line break",
+                               "give one that the kernel would take");
+            }
             if (name.size() == left.size()) {
                 return {};
             }
@@ -464,7 +501,16 @@ private:
             return failure(errc::busy, fmt::format("'{}' holds processes", above),
                            "put them into a child of their own, as cgroup v2 wants it");
         }
+        if (auto countable = check_sum(used_, {options.file, options.shmem, options.kernel});
+            !countable) {
+            return pass_on(std::move(countable));
+        }
+        auto preference = checked(options.preference);
+        if (!preference) {
+            return pass_on(std::move(preference));
+        }
         auto& made = nodes_->emplace_back();
+        made.preference = *preference;
         set_up(made, parent, std::string{path}, static_cast<std::uint64_t>(id));
         made.memcg.memory.max = detail::limit_in_pages(options.max);
         made.memcg.memory.high = detail::limit_in_pages(options.high);
@@ -478,6 +524,39 @@ private:
         charge(made, detail::kind::kernel,
                static_cast<std::int64_t>(detail::pages(options.kernel)));
         return id;
+    }
+
+    /// Whether so much more can be counted: pages, as bytes, in 63 bits.
+    [[nodiscard]] static result<void> check_sum(std::uint64_t pages,
+                                                std::initializer_list<bytes> more) {
+        for (const auto one : more) {
+            pages += detail::pages(one);
+        }
+        if (pages > detail::no_limit) {
+            return failure(errc::invalid_argument,
+                           "with it the machine has more memory than can be counted",
+                           "give smaller sizes, less than 8 EiB together");
+        }
+        return {};
+    }
+
+    /// As the policy reads it. As many cgroups can have one as in the BPF build.
+    [[nodiscard]] result<std::optional<oomx_preference>>
+    checked(const std::optional<oomx::preference>& said) {
+        if (!said) {
+            return std::nullopt;
+        }
+        auto raw = said->raw();
+        if (!raw) {
+            return pass_on(std::move(raw));
+        }
+        if (preferences_ == OOMX_PREFERENCES) {
+            return failure(errc::exhausted,
+                           fmt::format("{} cgroups have a preference already", preferences_),
+                           "give preferences to whole subtrees");
+        }
+        ++preferences_;
+        return *raw;
     }
 
     [[nodiscard]] result<void> check(const process_options& options) const {
@@ -500,7 +579,16 @@ private:
             return failure(errc::invalid_argument, "it starts before the machine or in the future",
                            fmt::format("give 0 to {} ns", now_.count()));
         }
-        return {};
+        if (options.dies_after && (*options.dies_after < std::chrono::nanoseconds::zero() ||
+                                   *options.dies_after > longest)) {
+            return failure(errc::invalid_argument, "its death takes less than no time or too long",
+                           "give zero or more, and at most ten years");
+        }
+        const auto swapped = static_cast<std::uint64_t>(nodes_->front().memcg.swap.usage.counter);
+        if (auto countable = check_sum(swapped, {options.swap}); !countable) {
+            return countable;
+        }
+        return check_sum(used_, {options.anon, options.shmem, options.file, options.page_tables});
     }
 
     [[nodiscard]] result<pid_t> make_process(std::string_view path,
@@ -650,8 +738,10 @@ private:
 
     machine_options machine_;
     std::chrono::nanoseconds now_;
-    std::uint64_t used_ = 0; // pages
+    std::chrono::nanoseconds gone_by_{0}; // of what advance() was given
+    std::uint64_t used_ = 0;              // pages
     pid_t next_pid_ = 2;
+    int preferences_ = 0;
     // Where they are does not change, also when the model moves.
     std::unique_ptr<std::deque<detail::node>> nodes_ = std::make_unique<std::deque<detail::node>>();
     std::unique_ptr<std::deque<detail::task>> tasks_ = std::make_unique<std::deque<detail::task>>();

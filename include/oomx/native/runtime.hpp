@@ -95,7 +95,9 @@ private:
     }
 
     static oomx_preference* preference(void* self, __u64 id) {
-        return of(self).whose_.preferred(id);
+        auto* const own = of(self).whose_.preferred(id);
+        auto* const at = own != nullptr ? nullptr : of(self).where_.find(cgroup_id{id});
+        return at != nullptr && at->preference ? &*at->preference : own;
     }
 
     static void rcu_read_lock(void* self) { ++of(self).rcu_; }

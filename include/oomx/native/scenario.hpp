@@ -177,7 +177,9 @@ private:
                 return pass_on(std::move(ended));
             }
         } else {
-            running.advance(std::get<elapse>(one).time);
+            if (auto gone = running.advance(std::get<elapse>(one).time); !gone) {
+                return pass_on(std::move(gone));
+            }
         }
     }
     running.settle();

@@ -2,245 +2,31 @@
 #pragma once
 
 // Not part of oomx.hpp: needs toml++ (Debian: libtomlplusplus-dev).
-#ifndef TOML_EXCEPTIONS
-#define TOML_EXCEPTIONS 0
-#endif
-#include <toml++/toml.h>
+#include <oomx/native/toml_keys.hpp>
 
-#include <array>
-#include <charconv>
-#include <chrono>
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <oomx/bytes.hpp>
 #include <oomx/native/model.hpp>
 #include <oomx/native/scenario.hpp>
+#include <oomx/native/scenario_text.hpp>
+#include <oomx/preference.hpp>
 #include <oomx/result.hpp>
 #include <oomx/text.hpp>
-
-static_assert(TOML_EXCEPTIONS == 0, "include <oomx/native/scenario_file.hpp> before toml++, or "
-                                    "define TOML_EXCEPTIONS=0 for both");
 
 namespace oomx::native {
 
 namespace detail {
-
-/// A number and its unit, as a factor of the smallest one.
-struct toml_unit {
-    std::string_view name;
-    std::uint64_t factor;
-};
-
-inline constexpr std::array size_units{toml_unit{"B", 1}, toml_unit{"KiB", 1ULL << 10},
-                                       toml_unit{"MiB", 1ULL << 20}, toml_unit{"GiB", 1ULL << 30},
-                                       toml_unit{"TiB", 1ULL << 40}};
-
-inline constexpr std::array time_units{toml_unit{"ns", 1},
-                                       toml_unit{"us", 1'000},
-                                       toml_unit{"ms", 1'000'000},
-                                       toml_unit{"s", 1'000'000'000},
-                                       toml_unit{"min", 60'000'000'000},
-                                       toml_unit{"h", 3'600'000'000'000}};
-
-/// "300 MiB"; nothing if it is none, or too much.
-template <typename Units>
-[[nodiscard]] std::optional<std::uint64_t> quantity(std::string_view text, const Units& units) {
-    const auto [number, name] = text::split_at(text, ' ');
-    std::uint64_t count = 0;
-    const auto [end, wrong] = std::from_chars(number.data(), number.data() + number.size(), count);
-    if (wrong != std::errc{} || end != number.data() + number.size()) {
-        return std::nullopt;
-    }
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    for (const auto& unit : units) {
-        if (unit.name == name) {
-            return count > most / unit.factor ? std::nullopt : std::optional{count * unit.factor};
-        }
-    }
-    return std::nullopt;
-}
-
-[[nodiscard]] inline std::string line_of(const toml::node& where) {
-    return fmt::format("line {}", where.source().begin.line);
-}
-
-/// The keys of one table: each is read once, then what is left is unknown. Keeps the first error.
-class toml_keys {
-public:
-    toml_keys(const toml::table& table, std::string what) : table_{table}, what_{std::move(what)} {}
-
-    [[nodiscard]] bool has(std::string_view key) {
-        known_.push_back(key);
-        return table_.contains(key);
-    }
-
-    void read(std::string_view key, bytes& into) {
-        read_quantity(key, size_units, "a size, such as \"300 MiB\"",
-                      [&](std::uint64_t count) { into = bytes{count}; });
-    }
-
-    void read(std::string_view key, std::optional<bytes>& into) {
-        if (const auto* const node = table_.get(key);
-            node != nullptr && node->value<std::string_view>() == "max") {
-            known_.push_back(key);
-            into.reset();
-            return;
-        }
-        read_quantity(key, size_units, "a size, such as \"300 MiB\", or \"max\"",
-                      [&](std::uint64_t count) { into = bytes{count}; });
-    }
-
-    void read(std::string_view key, std::chrono::nanoseconds& into) {
-        read_quantity(key, time_units, "a time, such as \"10 ms\"",
-                      [&](std::uint64_t count) { into = std::chrono::nanoseconds{count}; });
-    }
-
-    void read(std::string_view key, std::optional<std::chrono::nanoseconds>& into) {
-        if (has(key)) {
-            read(key, into.emplace());
-        }
-    }
-
-    void read(std::string_view key, bool& into) { read_as<bool>(key, "true or false", into); }
-
-    void read(std::string_view key, std::string& into) {
-        read_as<std::string>(key, "a text in quotes", into);
-    }
-
-    void read(std::string_view key, int& into) {
-        std::int64_t whole = into;
-        read_as<std::int64_t>(key, "a whole number", whole);
-        if (whole < std::numeric_limits<int>::min() || whole > std::numeric_limits<int>::max()) {
-            refuse(*table_.get(key), fmt::format("{} of {} is too large a number", key, what_),
-                   "write a smaller one");
-            return;
-        }
-        into = static_cast<int>(whole);
-    }
-
-    void read(std::string_view key, std::optional<pid_t>& into) {
-        if (has(key)) {
-            read(key, into.emplace());
-        }
-    }
-
-    /// Each table of an array of tables.
-    template <typename Each>
-    void for_each(std::string_view key, Each each) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
-        if (node == nullptr) {
-            return;
-        }
-        const auto* const all = node->as_array();
-        if (all == nullptr || !all->is_homogeneous(toml::node_type::table)) {
-            refuse(*node, fmt::format("{} of {} is no list of tables", key, what_),
-                   fmt::format("write [[{}]] above each", key));
-            return;
-        }
-        for (const auto& one : *all) {
-            keep(each(*one.as_table()));
-        }
-    }
-
-    /// Each table of a table, with its key.
-    template <typename Each>
-    void for_each_named(std::string_view key, Each each) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
-        if (node == nullptr) {
-            return;
-        }
-        if (!node->is_table()) {
-            refuse(*node, fmt::format("{} is no table", key),
-                   fmt::format("write [{}.<name>] above each", key));
-            return;
-        }
-        for (const auto& [name, one] : *node->as_table()) {
-            if (!one.is_table()) {
-                refuse(one, fmt::format("{} '{}' is no table", key, name.str()),
-                       fmt::format("write [{}.\"{}\"] above it", key, name.str()));
-                continue;
-            }
-            keep(each(name.str(), *one.as_table()));
-        }
-    }
-
-    void keep(result<void>&& outcome) {
-        if (outcome_ && !outcome) {
-            outcome_ = std::move(outcome);
-        }
-    }
-
-    void refuse(const toml::node& where, std::string_view cause, std::string remedy) {
-        keep(failure(errc::malformed, fmt::format("{}: {}", line_of(where), cause),
-                     std::move(remedy)));
-    }
-
-    /// The first thing that was wrong, an unknown key among them.
-    [[nodiscard]] result<void> done() {
-        for (const auto& [key, value] : table_) {
-            if (std::ranges::find(known_, key.str()) == known_.end()) {
-                refuse(value, fmt::format("{} has no key '{}'", what_, key.str()),
-                       fmt::format("its keys are {}", fmt::join(known_, ", ")));
-            }
-        }
-        return std::move(outcome_);
-    }
-
-private:
-    template <typename T, typename Into>
-    void read_as(std::string_view key, std::string_view form, Into& into) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
-        if (node == nullptr) {
-            return;
-        }
-        if (const auto value = node->value_exact<T>()) {
-            into = *value;
-            return;
-        }
-        refuse(*node, fmt::format("{} of {} is not {}", key, what_, form), "write it so");
-    }
-
-    template <typename Units, typename Take>
-    void read_quantity(std::string_view key, const Units& units, std::string_view form, Take take) {
-        known_.push_back(key);
-        const auto* const node = table_.get(key);
-        if (node == nullptr) {
-            return;
-        }
-        if (const auto number = node->value_exact<std::int64_t>(); number && *number < 0) {
-            refuse(*node, fmt::format("{} of {} is below zero", key, what_), "give zero or more");
-            return;
-        }
-        const auto value = node->value_exact<std::string_view>();
-        const auto count = value ? quantity(*value, units) : std::nullopt;
-        if (!count) {
-            refuse(*node, fmt::format("{} of {} is not {}", key, what_, form),
-                   "write a whole number, a space and a unit, in quotes");
-            return;
-        }
-        take(*count);
-    }
-
-    const toml::table& table_;
-    std::string what_;
-    std::vector<std::string_view> known_;
-    result<void> outcome_;
-};
 
 [[nodiscard]] inline result<void> read_machine(const toml::table& table, machine_options& into) {
     toml_keys keys{table, "the machine"};
@@ -270,6 +56,17 @@ private:
     return keys.done();
 }
 
+/// Any of its keys makes it one.
+inline void read_preference(toml_keys& keys, std::optional<preference>& into) {
+    preference said;
+    keys.read("tier", said.tier, std::uint32_t{OOMX_MAX_TIER});
+    keys.read("preference", said.value);
+    keys.read("never_kill", said.never_kill);
+    if (keys.has("tier") || keys.has("preference") || keys.has("never_kill")) {
+        into = said;
+    }
+}
+
 [[nodiscard]] inline result<void> read_cgroup(const toml::table& table, const std::string& path,
                                               cgroup_options& into) {
     toml_keys keys{table, fmt::format("cgroup '{}'", path)};
@@ -279,6 +76,7 @@ private:
     keys.read("low", into.low);
     keys.read("swap_max", into.swap_max);
     keys.read("oom_group", into.oom_group);
+    read_preference(keys, into.preference);
     keys.read("file", into.file);
     keys.read("shmem", into.shmem);
     keys.read("kernel", into.kernel);
@@ -290,7 +88,7 @@ private:
     return keys.done();
 }
 
-[[nodiscard]] inline result<void> read_step(const toml::table& table, const model& known,
+[[nodiscard]] inline result<void> read_step(const toml::table& table, model& known,
                                             std::vector<step>& into) {
     toml_keys keys{table, "a step"};
     allocate more{};
@@ -312,6 +110,9 @@ private:
         keys.refuse(table, fmt::format("there is no cgroup '{}'", where),
                     "name one that the file has");
     }
+    if (auto gone = known.advance(pause.time); !gone) {
+        keys.keep(std::unexpected{std::move(gone).error().within(line_of(table))});
+    }
     into.push_back(allocates ? step{more} : runs_out ? step{out} : step{pause});
     return keys.done();
 }
@@ -329,6 +130,19 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
     level->push_back({std::string{name}, std::move(options), {}});
 }
 
+/// Adds all cgroups to a model, numbered as they will be when the scenario is played: tables come
+/// in the order of paths, parents before children.
+[[nodiscard]] inline result<void> try_out(model& to, std::vector<subtree> cgroups,
+                                          const std::vector<const toml::table*>& tables) {
+    numbering::give_pids(cgroups);
+    for (std::size_t i = 0; i < cgroups.size(); ++i) {
+        if (auto added = to.add_cgroup(cgroups[i].name, cgroups[i].options); !added) {
+            return std::unexpected{std::move(added).error().within(line_of(*tables[i]))};
+        }
+    }
+    return {};
+}
+
 [[nodiscard]] inline result<scenario> read_tables(const toml::table& all) {
     scenario read;
     toml_keys keys{all, "the file"};
@@ -343,24 +157,32 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
     // Made once already, so that what cannot be is told with its line.
     auto trial = model::make(read.machine);
     if (!trial) {
-        return pass_on(std::move(trial));
+        return within(result<scenario>{pass_on(std::move(trial))},
+                      [&] { return line_of(*all.get("machine")); });
     }
-    keys.for_each_named("cgroup", [&](std::string_view name, const toml::table& table) {
-        const std::string path{name};
-        cgroup_options options;
-        if (auto one = read_cgroup(table, path, options); !one) {
-            return one;
+    std::vector<subtree> cgroups; // by their paths, nothing below them yet
+    std::vector<const toml::table*> tables;
+    std::size_t processes = 0;
+    keys.for_each_named("cgroup", [&](std::string_view path, const toml::table& table) {
+        auto& one = cgroups.emplace_back(std::string{path});
+        tables.push_back(&table);
+        auto outcome = read_cgroup(table, one.name, one.options);
+        processes += one.options.processes.size();
+        if (processes > most_tables) {
+            keys.refuse_many(table, "process");
         }
-        if (auto added = trial->add_cgroup(path, options); !added) {
-            return result<void>{std::unexpected{std::move(added).error().within(line_of(table))}};
-        }
-        put(read.tree, path, std::move(options));
-        return result<void>{};
+        return outcome;
     });
+    if (auto added = try_out(*trial, cgroups, tables); !added) {
+        keys.keep(std::move(added));
+    }
     keys.for_each("step",
                   [&](const toml::table& table) { return read_step(table, *trial, read.steps); });
     if (auto fine = keys.done(); !fine) {
         return pass_on(std::move(fine));
+    }
+    for (auto& one : cgroups) {
+        put(read.tree, one.name, std::move(one.options));
     }
     return read;
 }
@@ -383,11 +205,15 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
 ///     allocate = "400 MiB"
 ///     cgroup = "batch/a"
 ///
-/// The keys are the fields of cgroup_options, process_options and machine_options. `name` is what
+/// The keys are the fields of cgroup_options, process_options and machine_options, and of a
+/// cgroup's preference `tier`, `preference` (its value) and `never_kill`. `name` is what
 /// errors call the text. Errors: malformed, with the line and what to write there; others as
 /// model_of().
 [[nodiscard]] inline result<scenario> parse_scenario(std::string_view text, std::string_view name) {
     const auto doing = [&] { return fmt::format("read scenario {}", name); };
+    if (auto fine = detail::check_text(text); !fine) {
+        return within(result<scenario>{pass_on(std::move(fine))}, doing);
+    }
     const auto parsed = toml::parse(text, name);
     if (!parsed) {
         const auto& wrong = parsed.error();
@@ -403,7 +229,7 @@ inline void put(std::vector<subtree>& tree, std::string_view path, cgroup_option
 
 /// The scenario of a file. Errors: as above, and system (it cannot be read).
 [[nodiscard]] inline result<scenario> read_scenario(const std::string& path) {
-    auto content = text::read_whole(AT_FDCWD, path);
+    auto content = text::read_whole(AT_FDCWD, path, detail::most_text);
     if (!content) {
         return within(result<scenario>{failure(errc::system, content.error().system_error(),
                                                "the file cannot be read",

@@ -55,6 +55,9 @@ public:
     /// Between two times that the kernel asks while a victim is dying.
     static constexpr std::chrono::nanoseconds asks_every = std::chrono::milliseconds{1};
 
+    /// What all allocations together may wait for victims, so that none waits for ever.
+    static constexpr std::chrono::nanoseconds waits_for = std::chrono::minutes{1};
+
     /// Over this model, with no policy attached.
     explicit simulation(model over) : model_{std::move(over)} {}
 
@@ -70,7 +73,7 @@ public:
     /// Lets a process of that cgroup, the first that lives, ask for more anonymous memory. Page
     /// cache is given back first; then every limit that is met is an OOM, again and again until
     /// there is room. Errors: not_found (the cgroup, or a process), mismatch (a policy did what
-    /// the kernel's verifier refuses; the simulation is over then).
+    /// the kernel's verifier refuses; the simulation is over then), exhausted (see waits_for).
     [[nodiscard]] result<allocation_end> allocate(std::string_view path, bytes amount) {
         return within(grow(path, amount),
                       [&] { return fmt::format("allocate {} in cgroup '{}'", amount, path); });
@@ -82,13 +85,13 @@ public:
                       [&] { return fmt::format("run out of memory in cgroup '{}'", path); });
     }
 
-    /// Lets time go by.
-    void advance(std::chrono::nanoseconds by) { model_.advance(by); }
+    /// Lets time go by. Error: as model::advance().
+    [[nodiscard]] result<void> advance(std::chrono::nanoseconds by) { return model_.advance(by); }
 
     /// Lets time go by until everybody who was killed is gone.
     void settle() {
         while (const auto end = model_.next_end()) {
-            model_.advance(*end - model_.now());
+            model_.pass(*end - model_.now());
         }
     }
 
@@ -188,7 +191,13 @@ private:
             if (*ended == oom_end::hopeless) {
                 return allocation_end::refused;
             }
-            model_.advance(asks_every);
+            if (waited_ >= waits_for) {
+                return failure(errc::exhausted,
+                               "allocations have waited for victims for a minute already",
+                               "let victims die or be reaped sooner, or more than one of them");
+            }
+            waited_ += asks_every;
+            model_.pass(asks_every);
         }
         return allocation_end::granted;
     }
@@ -328,6 +337,7 @@ private:
     }
 
     model model_;
+    std::chrono::nanoseconds waited_{0};
     std::unordered_map<std::uint64_t, instance*> attached_;
     std::vector<decision> decisions_;
 };
