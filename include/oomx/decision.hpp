@@ -33,7 +33,7 @@ enum class outcome : std::uint32_t {
     kill_failed = OOMX_RESULT_KILL_FAILED, ///< the kernel refused every kill: see refusal()
     shadow = OOMX_RESULT_SHADOW,           ///< would have killed: shadow mode
     cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
-    relieved = OOMX_RESULT_RELIEVED,       ///< would have killed: memory came back meanwhile
+    relieved = OOMX_RESULT_RELIEVED,       ///< would have killed or waited: memory came back
     spared = OOMX_RESULT_SPARED,           ///< would have killed: the rails spare that one
 };
 

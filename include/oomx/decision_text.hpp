@@ -110,6 +110,9 @@ namespace detail {
     case outcome::shadow:
         return fmt::format("{} declined in shadow mode, it would have killed {}", policy, victim());
     case outcome::relieved:
+        if (d.victim() == no_cgroup) {
+            return fmt::format("{} declined as an earlier victim gave its memory back", policy);
+        }
         return fmt::format("{} declined as memory came back, it would have killed {}", policy,
                            victim());
     case outcome::cooling:

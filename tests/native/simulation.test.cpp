@@ -227,6 +227,29 @@ TEST_CASE("While a victim is dying nobody else is killed, and the kernel asks un
     CHECK(after->decisions()[1].outcome() == outcome::waiting);
 }
 
+TEST_CASE("Waiting for each of several victims is recorded once, whose turn it ever is") {
+    auto policy = make<largest_leaf>({.rails = {.min_interval = 0ns}});
+    auto running = over(
+        {.machine = {.dies_after = 1s},
+         .tree = {{"a", {.max = 5_MiB, .anon = 6_MiB}}, {"b", {.max = 5_MiB, .anon = 6_MiB}}}});
+    REQUIRE(running.attach(policy, "/"));
+
+    for (int turn = 0; turn < 10; ++turn) {
+        CHECK(running.out_of_memory("a") == oom_end::handled);
+        CHECK(running.out_of_memory("b") == oom_end::handled);
+    }
+
+    CHECK(policy.counters().waited == 18);
+    const auto after = running.so_far();
+    const auto& decisions = after->decisions();
+    REQUIRE(decisions.size() == 4);
+    CHECK(decisions[0].outcome() == outcome::killed);
+    CHECK(decisions[1].outcome() == outcome::killed);
+    CHECK(decisions[2].outcome() == outcome::waiting);
+    CHECK(decisions[3].outcome() == outcome::waiting);
+    CHECK(decisions[2].victim() != decisions[3].victim());
+}
+
 TEST_CASE("A victim that does not die is reaped, and then the next one goes") {
     auto policy = make<largest_leaf>();
     auto running = over({.machine = {.reaped_after = 2s},

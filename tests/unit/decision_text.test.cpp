@@ -163,6 +163,13 @@ TEST_CASE("A kill that was no longer needed names whom it spared") {
           "the highest score of 3 eligible");
 }
 
+TEST_CASE("The end of an earlier victim during a decision names nobody") {
+    auto record = without_a_kill(OOMX_RESULT_RELIEVED);
+    record.victim = 0;
+    CHECK(describe(decision{record}) ==
+          "largest_leaf declined as an earlier victim gave its memory back");
+}
+
 TEST_CASE("A victim that the rails spared is told with what they said of it") {
     auto record = without_a_kill(OOMX_RESULT_SPARED);
     record.top[0].verdict = OOMX_VERDICT_SPARED_NEVER;

@@ -60,8 +60,8 @@ public:
         return seen_;
     }
 
-    /// How many OOM events it has claimed.
-    [[nodiscard]] std::uint64_t handled() const { return loaded_.counters().handled; }
+    /// How many OOM events it was asked about, by their ends.
+    [[nodiscard]] oomx::counters counters() const { return loaded_.counters(); }
 
 private:
     loaded_policy<P> loaded_;

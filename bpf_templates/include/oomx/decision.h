@@ -39,7 +39,7 @@ enum oomx_result {
 	OOMX_RESULT_KILL_FAILED = 4, /* every kill was refused: see error */
 	OOMX_RESULT_SHADOW = 5,	     /* would have killed: shadow mode */
 	OOMX_RESULT_COOLING = 6,     /* would have killed: too soon after the last kill */
-	OOMX_RESULT_RELIEVED = 7,    /* would have killed: memory came back meanwhile */
+	OOMX_RESULT_RELIEVED = 7,    /* would have killed or waited: memory came back */
 	OOMX_RESULT_SPARED = 8,	     /* would have killed: the rails spare that one */
 };
 

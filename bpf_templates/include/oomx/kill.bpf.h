@@ -219,7 +219,7 @@ static __always_inline int oomx_kill_process(struct oomx_scope *scope, struct me
  * An earlier victim is still dying. The kernel takes an OOM for handled only if memory was freed
  * within this very call, and asking for a kill of a process on its way out says so without a
  * second kill. In shadow mode even that is left to the kernel. Where the victim has vanished since
- * the walk there is nothing left to claim the OOM with.
+ * the walk there is nothing left to claim the OOM with, and mostly no need to: its memory is back.
  */
 static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 {
@@ -228,6 +228,7 @@ static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 
 	r->victim = oomx_course.dying;
 	r->victim_usage = oomx_usage(dying);
+	r->victim_pid = 0; /* whom the policy wanted to kill before it came to this one */
 	r->result = OOMX_RESULT_WAITING;
 	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
 	if (oomx_rails()->mode != OOMX_ENFORCE)
@@ -235,6 +236,10 @@ static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
 	if (dying && oomx_kill_processes(scope->oc, dying, OOMX_DYING))
 		return OOMX_HANDLED;
 	r->result = OOMX_RESULT_DECLINED;
+	if (oomx_relieved(scope)) {
+		r->result = OOMX_RESULT_RELIEVED;
+		r->victim = r->victim_usage = 0;
+	}
 	return OOMX_DECLINED;
 }
 

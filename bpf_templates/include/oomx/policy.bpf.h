@@ -58,8 +58,9 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	}
 }
 
-/* The victim that was waited for last, until anything else happens. */
-static __u64 oomx_waiting_for = 0;
+/* Whom decisions waited for, until anything else happens: OOMs of several cgroups take turns. */
+#define OOMX_WAITS 8
+static __u64 oomx_waits[OOMX_WAITS] = {};
 
 /*
  * Until a victim has given its memory back the kernel asks again and again, hundreds of times for a
@@ -69,15 +70,21 @@ static __u64 oomx_waiting_for = 0;
 static __always_inline bool oomx_still_waiting(void)
 {
 	struct oomx_decision *r = &oomx_record;
+	__u32 i;
 
 	if (r->result != OOMX_RESULT_WAITING) {
-		oomx_waiting_for = 0;
+		__builtin_memset(oomx_waits, 0, sizeof(oomx_waits));
 		return false;
 	}
 	oomx_control.waited++;
-	if (r->victim == oomx_waiting_for)
-		return true;
-	oomx_waiting_for = r->victim;
+	for (i = 0; i < OOMX_WAITS; i++) {
+		if (oomx_waits[i] == r->victim)
+			return true;
+		if (!oomx_waits[i]) {
+			oomx_waits[i] = r->victim;
+			break;
+		}
+	}
 	return false;
 }
 

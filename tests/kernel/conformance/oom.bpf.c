@@ -89,6 +89,8 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	struct mem_cgroup *memcg = oc->memcg;
 	struct task_struct *task;
 	n64 action = s->action;
+	i64 result = 1, second_result = 1;
+	bool claims = action == CLAIM || action == KILL_VICTIM || action == KILL_TWICE;
 
 	if (!s->calls)
 		path.notifications_first = path.notifications;
@@ -107,6 +109,7 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	bpf_probe_read_kernel_str(s->name, sizeof(s->name), oc->bpf_policy_name);
 
 	if (action == SPIN) {
+		__sync_fetch_and_add(&s->passed_on, 1);
 		__sync_fetch_and_add(&s->calls, 1);
 		spin(&s->go_on);
 		return 0;
@@ -114,20 +117,25 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 
 	if (action >= KILL_VICTIM) {
 		task = bpf_task_from_pid(s->victim);
-		s->result = 1;
 		if (task) {
 			if (!s->calls)
 				s->victim_before = bpf_task_is_oom_victim(task);
-			s->result = bpf_oom_kill_process(oc, task, "conformance");
+			result = bpf_oom_kill_process(oc, task, "conformance");
 			s->victim_after = bpf_task_is_oom_victim(task);
 			if (action == KILL_TWICE)
-				s->second_result = bpf_oom_kill_process(oc, task, "again");
+				second_result = bpf_oom_kill_process(oc, task, "again");
 			bpf_task_release(task);
 		}
 	}
-	s->freed_after = oc->bpf_memory_freed;
+	if (!s->calls) {
+		s->result = result;
+		s->second_result = second_result;
+		s->freed_after = oc->bpf_memory_freed;
+	}
+	if (!claims || result)
+		__sync_fetch_and_add(&s->passed_on, 1);
 	__sync_fetch_and_add(&s->calls, 1);
-	return action == CLAIM || action == KILL_VICTIM || action == KILL_TWICE;
+	return claims;
 }
 
 #define HANDLER(x)									\

@@ -24,14 +24,16 @@ struct oom_seen {
 	n64 go_on;
 	/* out; calls is written last */
 	n64 calls;
-	i64 result, second_result;
+	n64 passed_on;		/* of which returned 0, or killed nobody */
+	i64 result, second_result;	/* of the first call: later the victim may be gone */
 	n64 ctx_id;
 	n64 memcg_id;		/* 0: there was none */
 	i64 order;
 	n64 gfp_mask;
 	n64 totalpages;
 	n64 constraint;
-	n64 freed_before, freed_after;
+	n64 freed_before;
+	n64 freed_after;	/* the first call */
 	n64 victim_before, victim_after;
 	n64 sequence;		/* the how manieth call of any handler */
 	n64 offline_calls, offline_ctx_id, offline_id;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -161,13 +162,29 @@ TEST_CASE("One OOM ends in one kill, however often the kernel asks while the vic
 
     tree.run_out_of_memory();
 
-    // If the kernel asked again it was told to wait; or that nobody else has to die, once the
-    // victim was gone and its memory not yet back.
     const auto decisions = policy.decisions();
-    REQUIRE_FALSE(decisions.empty());
-    CHECK(decisions.front().outcome() == outcome::killed);
-    CHECK(decisions.front().victim() == tree.thirty.id());
-    CHECK(std::ranges::count(decisions, outcome::killed, &oomx::decision::outcome) == 1);
+    INFO(fmt::format("{}", fmt::join(decisions, "\n")));
+    auto left = std::span{decisions};
+    REQUIRE_FALSE(left.empty());
+    CHECK(left.front().outcome() == outcome::killed);
+    CHECK(left.front().victim() == tree.thirty.id());
+    left = left.subspan(1);
+    // If the kernel asked again it was told to wait, and that is recorded once.
+    const auto counted = policy.counters();
+    CHECK(counted.handled == 1 + counted.waited);
+    if (counted.waited > 0) {
+        REQUIRE_FALSE(left.empty());
+        CHECK(left.front().outcome() == outcome::waiting);
+        CHECK(left.front().victim() == tree.thirty.id());
+        left = left.subspan(1);
+    }
+    // If the victim came to its end during a decision nobody else had to die, and nobody asks then.
+    REQUIRE(left.size() <= 1);
+    CHECK(counted.declined == left.size());
+    if (!left.empty()) {
+        CHECK(left.front().outcome() == outcome::relieved);
+        CHECK(left.front().victim() != tree.thirty.id());
+    }
 }
 
 TEST_CASE("All processes of the victim die together") {
@@ -248,7 +265,7 @@ TEST_CASE("Shadow mode decides and records, and leaves the kill to the kernel") 
     CHECK(decisions.front().victim() == leaf.id());
     CHECK(decisions.front().killed() == 0);
     // Not even while what the kernel killed is still dying.
-    CHECK(policy.handled() == 0);
+    CHECK(policy.counters().handled == 0);
     CHECK_FALSE(log.says("oom_policy=largest_leaf"));
 }
 
