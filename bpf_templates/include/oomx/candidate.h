@@ -32,6 +32,9 @@ enum oomx_read {
 	OOMX_READ_AGE = 1 << 9,	       /* age_ns */
 };
 
+/* What memory.stat has. */
+#define OOMX_READ_STAT (OOMX_READ_ANON | OOMX_READ_FILE | OOMX_READ_SHMEM | OOMX_READ_KERNEL)
+
 struct oomx_candidate {
 	__u64 cgroup_id;
 	__u32 processes;

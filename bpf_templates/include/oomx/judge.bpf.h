@@ -195,7 +195,7 @@ __weak __noinline bool oomx_look_at_processes(struct mem_cgroup *memcg __arg_tru
 			continue;
 		some = true;
 		look->processes++;
-		if (oomx_reads_age() && (!look->since || task->start_time < look->since))
+		if (oomx_reads(OOMX_READ_AGE) && (!look->since || task->start_time < look->since))
 			look->since = task->start_time;
 		if (oomx_dying(task)) {
 			look->dying = 1;

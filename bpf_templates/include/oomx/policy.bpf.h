@@ -51,7 +51,8 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	oomx_entry.cgroup_id = 0;
 
 	/* Sleeps, so before the walk. Statistics below are up to two seconds old otherwise. */
-	bpf_mem_cgroup_flush_stats(scope->root);
+	if (oomx_reads(OOMX_READ_STAT))
+		bpf_mem_cgroup_flush_stats(scope->root);
 	if (r->scope) {
 		r->scope_usage = oomx_usage(scope->root);
 		r->scope_max = oomx_limit(scope->root->memory.max);
@@ -119,9 +120,9 @@ static __always_inline int oomx_end(int outcome)
 	{                                                                                          \
 		return OOMX_SPARE;                                                                 \
 	}                                                                                          \
-	static __always_inline bool oomx_reads_age(void)                                           \
+	static __always_inline bool oomx_reads(__u32 what)                                         \
 	{                                                                                          \
-		return false;                                                                      \
+		return what != OOMX_READ_AGE;                                                      \
 	}                                                                                          \
 	OOMX_POLICY_(policy_name, handle)
 

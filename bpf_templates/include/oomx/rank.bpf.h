@@ -95,9 +95,9 @@ static __always_inline int oomx_rank_end(struct oomx_scope *scope)
 }
 
 #define OOMX_RANK_POLICY_(policy_name, score, reads)                                               \
-	static __always_inline bool oomx_reads_age(void)                                           \
+	static __always_inline bool oomx_reads(__u32 what)                                         \
 	{                                                                                          \
-		return (reads) & OOMX_READ_AGE;                                                    \
+		return (reads) & what;                                                             \
 	}                                                                                          \
 	static __always_inline int oomx_rank(struct oomx_scope *scope)                             \
 	{                                                                                          \

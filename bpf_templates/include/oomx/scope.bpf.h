@@ -42,11 +42,12 @@ enum oomx_outcome {
 
 /*
  * Of the policy that is being compiled. OOMX_CONFIG() defines the rails, OOMX_POLICY() and
- * OOMX_RANK_POLICY() how it ranks processes and whether it does.
+ * OOMX_RANK_POLICY() how it ranks processes and whether it does, and what it reads (enum
+ * oomx_read).
  */
 static __always_inline const struct oomx_rails *oomx_rails(void);
 static __always_inline bool oomx_ranks_processes(void);
-static __always_inline bool oomx_reads_age(void);
+static __always_inline bool oomx_reads(__u32 what);
 static __always_inline __u64 oomx_process_score(const struct oomx_process *process);
 
 #endif
