@@ -48,9 +48,13 @@ struct oomx_look {
 
 static struct oomx_look oomx_look = {};
 
-/* What is above the cgroup that was judged last: for its siblings the same. */
+/*
+ * What is above the cgroup that was judged last: for its siblings the same. Their parent is known
+ * by its address, a number here: as long as the walk's RCU section lasts no other comes to be
+ * there.
+ */
 struct oomx_above {
-	__u64 cgroup_id; /* the next one above, 0: not known */
+	__u64 parent; /* 0: not known */
 	struct oomx_preference preference;
 	__u32 in_scope; /* 1: the scope is among them */
 };
@@ -119,16 +123,14 @@ __weak __noinline bool oomx_look_up(struct mem_cgroup *memcg __arg_trusted)
 	struct oomx_above *above = &oomx_above;
 	struct oomx_look *look = &oomx_look;
 	const struct oomx_preference *said;
-	__u64 parent_id;
 
 	if (look->cgroup_id == course->scope_id) {
 		look->preference = course->preference;
 		return true;
 	}
-	parent_id = parent ? parent->cgroup->kn->id : 0;
-	if (!parent_id || parent_id != above->cgroup_id)
+	if (!parent || (__u64)parent != above->parent)
 		oomx_look_above(memcg);
-	above->cgroup_id = parent_id;
+	above->parent = (__u64)parent;
 
 	said = oomx_said_of(look->cgroup_id);
 	if (said)
@@ -143,11 +145,11 @@ static __always_inline void oomx_look_at_scope(struct mem_cgroup *scope)
 	struct oomx_course *course = &oomx_course;
 
 	oomx_forget();
-	oomx_above.cgroup_id = 0;
+	oomx_above.parent = 0;
 	oomx_look.cgroup_id = oomx_memcg_id(scope);
 	course->scope_id = 0; /* to look past it, up to the root */
 	oomx_look_up(scope);
-	oomx_above.cgroup_id = 0;
+	oomx_above.parent = 0;
 	course->preference = oomx_look.preference;
 	course->scope_id = oomx_look.cgroup_id;
 }

@@ -80,6 +80,7 @@ static __always_inline struct bpf_iter_css *oomx_walk_start(struct oomx_scope *s
 {
 	oomx_course.inside = ~0U;
 	oomx_course.met = 0;
+	oomx_above.parent = 0;
 	oomx_course.walks++;
 	bpf_iter_css_new(it, &scope->root->css, BPF_CGROUP_ITER_DESCENDANTS_PRE);
 	return it;
