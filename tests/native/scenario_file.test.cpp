@@ -11,12 +11,14 @@
 
 #include <oomx/policies/tiers.hpp>
 
+#include "support/document.hpp"
 #include "unit/support/temporary_directory.hpp"
 
 using namespace std::chrono_literals;
 using namespace oomx::literals;
 using namespace oomx::native;
 using oomx::errc;
+using oomx::test::document;
 
 namespace {
 
@@ -97,32 +99,10 @@ TEST_CASE("A scenario that is read is played") {
     CHECK(after->killer_of("batch/a") == "kernel");
 }
 
-TEST_CASE("A scenario file says the preferences of cgroups, and tiers goes by them") {
-    const auto read = parse_scenario(R"(
-[cgroup.top]
-max = "1 GiB"
-
-[cgroup."top/batch"]
-tier = 2
-
-[cgroup."top/batch/job"]
-anon = "100 MiB"
-
-[cgroup."top/batch/database"]
-anon = "200 MiB"
-tier = 3
-never_kill = true
-
-[cgroup."top/web"]
-anon = "600 MiB"
-tier = 1
-preference = -100
-
-[[step]]
-allocate = "200 MiB"
-cgroup = "top/web"
-)",
-                                     "tiers.toml");
+TEST_CASE("The scenario file of simulator.md says preferences, and tiers goes by them") {
+    const auto examples = document{"simulator.md"}.examples("toml");
+    REQUIRE(examples.size() == 1);
+    const auto read = parse_scenario(examples.front(), "simulator.md");
     if (!read) {
         FAIL(read.error().message());
     }
