@@ -44,9 +44,9 @@ __attribute__((unused)) static bool oomx_ranks_processes(void)
 	return true;
 }
 
-__attribute__((unused)) static bool oomx_reads_age(void)
+__attribute__((unused)) static bool oomx_reads(__u32 what)
 {
-	return true;
+	return what;
 }
 
 __attribute__((unused)) static __u64 oomx_process_score(const struct oomx_process *process)
