@@ -15,17 +15,20 @@
 
 OOMX_CONFIG(struct oomx_badness_config);
 
-/* A good process is below zero, but may die if there is none worse: scores are counted from here.
+/*
+ * Scores are in KiB, of which a page is some and the largest limit is 2^53. A good process is below
+ * zero, but may die if there is none worse: scores are counted from here.
  */
 #define ZERO (1LL << 62)
 
 static __always_inline __u64 process_score(const struct oomx_process *p)
 {
-	__s64 size = p->rss + p->swap + p->page_tables;
+	__s64 size = (p->rss + p->swap + p->page_tables) >> 10;
 
 	/* Whole pages, as the kernel divides those; not for all, as a division takes long. */
 	if (p->oom_score_adj)
-		size += p->oom_score_adj * (__s64)oomx_bytes(oomx_pages(p->scope_size) / 1000);
+		size += p->oom_score_adj *
+			(__s64)(oomx_bytes(oomx_pages(p->scope_size) / 1000) >> 10);
 	return ZERO + size;
 }
 

@@ -278,8 +278,8 @@ private:
         const auto most = tree_.system_wide ? mib(place_.ram_mib) : scope_max();
         const auto pages = std::max<std::uint64_t>((most + mib(place_.swap_mib)) / 4096, 1);
         const auto [rss, swap, page_tables] = size(process);
-        return (std::uint64_t{1} << 62) + rss + swap + page_tables +
-               static_cast<std::uint64_t>(process.oom_score_adj) * (pages / 1000) * 4096;
+        return (std::uint64_t{1} << 62) + (rss + swap + page_tables) / 1024 +
+               static_cast<std::uint64_t>(process.oom_score_adj) * (pages / 1000) * 4;
     }
 
     /// Whom of a cgroup to kill, if only one: for badness its rule, else the largest.
