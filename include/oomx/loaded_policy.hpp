@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -169,7 +170,7 @@ private:
             : ops{std::move(taken)}, events{std::move(ring)}, preferences{std::move(said)},
               memory{std::move(mapped)} {
             if constexpr (pressure_policy<P>) {
-                ops.report_to(memory->oomx_triggers, memory->oomx_configs[1].watches, writing);
+                ops.report_to(memory->oomx_triggers, memory->oomx_configs[0].watches, writing);
             }
         }
 
@@ -186,7 +187,8 @@ private:
 
     /// Where the config of a generation is: see OOMX_CONFIG() in oomx/config.bpf.h.
     [[nodiscard]] typename P::config* slot(std::uint64_t generation) const {
-        return &state_->memory->oomx_configs[generation & 1];
+        auto& configs = state_->memory->oomx_configs;
+        return &configs[generation % std::size(configs)];
     }
 
     [[nodiscard]] result<void> change(const typename P::options& options) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -74,7 +75,6 @@ public:
 private:
     using object = bpf::object<typename P::skeleton>;
 
-    // The first config's generation is 1: its slot is the one with that last bit.
     static constexpr std::uint64_t first_generation = 1;
 
     explicit opened_policy(object opened) : object_{std::move(opened)} {}
@@ -87,7 +87,8 @@ private:
         if (native_handle() == nullptr) {
             return failure(errc::invalid_argument, "it has been loaded already", "open it anew");
         }
-        native_handle()->data_oomx->oomx_configs[first_generation] = *config;
+        auto& configs = native_handle()->data_oomx->oomx_configs;
+        configs[first_generation % std::size(configs)] = *config;
         configured_ = true;
         return {};
     }

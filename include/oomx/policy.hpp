@@ -97,8 +97,8 @@ consteval bool require_policy() {
                                    "built with another version of <oomx/policy.bpf.h>");
     } else if constexpr (!requires(typename P::skeleton& skeleton) {
                              {
-                                 skeleton.data_oomx->oomx_configs
-                             } -> std::same_as<typename P::config(&)[2]>;
+                                 skeleton.data_oomx->oomx_configs[0]
+                             } -> std::same_as<typename P::config&>;
                          }) {
         static_assert(is_false<P>, "the descriptor's config is not the struct that the BPF source "
                                    "gives to OOMX_CONFIG()");

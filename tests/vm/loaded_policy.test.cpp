@@ -101,9 +101,13 @@ TEST_CASE("A policy decides by one config or the other while they change all the
     writer.join();
 
     std::uint64_t last = 0;
+    int kills = 0;
     must(events.drain([&](const oomx::decision& one) {
         CHECK(one.generation() >= last);
         last = one.generation();
+        kills += one.outcome() == oomx::outcome::killed ? 1 : 0;
     }));
     CHECK(last > 1);
+    CHECK(kills == 10);
+    CHECK(policy.counters().declined == 0);
 }

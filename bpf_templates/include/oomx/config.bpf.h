@@ -23,15 +23,24 @@ static __always_inline __u64 oomx_config_generation(void)
 }
 
 /*
+ * Where configs take turns. More than two, so that a reader loses the one it copies only to a
+ * writer that writes seven more in that time.
+ */
+#define OOMX_CONFIG_SLOTS 8
+
+/* Not unrolled: each attempt would run for its first time, which under an emulator takes long. */
+#define OOMX_CONFIG_ATTEMPTS 16
+
+/*
  * OOMX_CONFIG(struct my_config): the policy's config, whose first member, rails, is a struct
  * oomx_rails. What the policy reads is `config`, a copy that does not change while it decides.
  *
- * User space writes the slot that is not in force and moves the generation on. Should it do so
- * again and again in the time one copy takes, there is no config to decide by: oomx_read_config()
- * says false.
+ * User space writes the next slot and moves the generation on. The slot of a generation is written
+ * again once the generation has moved on by all the other slots; should that happen in the time one
+ * copy takes, in each attempt, there is no config to decide by: oomx_read_config() says false.
  */
 #define OOMX_CONFIG(type)                                                                          \
-	type oomx_configs[2] SEC(".data.oomx") = {};                                               \
+	type oomx_configs[OOMX_CONFIG_SLOTS] SEC(".data.oomx") = {};                               \
 	static type config = {};                                                                   \
 	static __always_inline const struct oomx_rails *oomx_rails(void)                           \
 	{                                                                                          \
@@ -39,13 +48,12 @@ static __always_inline __u64 oomx_config_generation(void)
 	}                                                                                          \
 	static __always_inline bool oomx_read_config(void)                                         \
 	{                                                                                          \
-		int tries;                                                                         \
-                                                                                                   \
-		for (tries = 0; tries < 4; tries++) {                                              \
+		oomx_for_each_number(attempt, OOMX_CONFIG_ATTEMPTS) {                              \
 			oomx_generation = oomx_config_generation();                                \
-			__builtin_memcpy(&config, &oomx_configs[oomx_generation & 1],              \
+			__builtin_memcpy(&config,                                                  \
+					 &oomx_configs[oomx_generation % OOMX_CONFIG_SLOTS],       \
 					 sizeof(config));                                          \
-			if (oomx_config_generation() == oomx_generation)                           \
+			if (oomx_config_generation() - oomx_generation < OOMX_CONFIG_SLOTS - 1)    \
 				return true;                                                       \
 		}                                                                                  \
 		return false;                                                                      \

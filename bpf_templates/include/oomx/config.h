@@ -43,7 +43,7 @@ struct oomx_object {
 /* The part of the object both sides write while it is loaded. */
 struct oomx_control {
 	__u64 armed; /* 0: decline at once. Set by user space once the attach scope is proven. */
-	__u64 generation; /* counts configs; its last bit says which of the two slots is in force */
+	__u64 generation; /* counts configs; modulo their number, the slot of the one in force */
 	__u64 handled;	  /* OOM events that ended in a kill or in waiting for one */
 	__u64 declined;	  /* OOM events left to the parent or to the kernel */
 	__u64 waited;	  /* how often all there was to do was to wait for an earlier victim */

@@ -218,6 +218,7 @@ extern char oomx_state_end[];
 #define OOMX_NATIVE_COMMON                                                                         \
 	.state_begin = oomx_state_begin, .state_end = oomx_state_end, .kernel = &oomx_kernel,      \
 	.object = &oomx_object, .control = &oomx_control, .configs = oomx_configs,                 \
+	.config_slots = sizeof(oomx_configs) / sizeof(oomx_configs[0]),                            \
 	.config_size = sizeof(oomx_configs[0]), .record_version = OOMX_RECORD_VERSION
 
 #endif

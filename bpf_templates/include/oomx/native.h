@@ -91,7 +91,8 @@ struct oomx_native_policy {
 	const struct oomx_native_kernel **kernel; /* to be set before any call */
 	volatile struct oomx_object *object;
 	struct oomx_control *control;
-	void *configs; /* the two slots */
+	void *configs;
+	__u64 config_slots; /* how many of them */
 	__u64 config_size;
 	__u64 record_version; /* OOMX_RECORD_VERSION it was built with */
 };

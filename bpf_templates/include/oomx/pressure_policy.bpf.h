@@ -31,14 +31,14 @@ static __u64 oomx_last_declared_ns = 0;
 
 /*
  * OOMX_PRESSURE_CONFIG(struct my_config): the policy's config, whose first member, watches, is a
- * struct oomx_watches. It never changes, as the triggers are made of it when the policy is
- * attached; of the two slots it is the one of the first generation.
+ * struct oomx_watches. There is one, which never changes: the triggers are made of it when the
+ * policy is attached.
  */
 #define OOMX_PRESSURE_CONFIG(type)                                                                 \
-	type oomx_configs[2] SEC(".data.oomx") = {};                                               \
+	type oomx_configs[1] SEC(".data.oomx") = {};                                               \
 	static __always_inline const struct oomx_watches *oomx_watches(void)                       \
 	{                                                                                          \
-		return &oomx_configs[1].watches;                                                   \
+		return &oomx_configs[0].watches;                                                   \
 	}
 
 /* The config of the policy that is being compiled. */

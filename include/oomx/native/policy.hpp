@@ -245,8 +245,8 @@ public:
                           [] { return fmt::format("reconfigure native policy '{}'", P::name); });
         }
         auto& control = *in_state(code().control);
-        in_state(static_cast<typename P::config*>(code().configs))[(control.generation + 1) & 1] =
-            *config;
+        auto* const configs = in_state(static_cast<typename P::config*>(code().configs));
+        configs[(control.generation + 1) % code().config_slots] = *config;
         ++control.generation;
         return {};
     }
@@ -272,7 +272,8 @@ private:
         *in(state, code, code.object) = {.identity = 0, .page_size = page_size};
         *in(state, code, code.control) = {
             .armed = 1, .generation = 1, .handled = 0, .declined = 0, .waited = 0, .dropped = 0};
-        in(state, code, static_cast<typename P::config*>(code.configs))[1] = *config;
+        in(state, code, static_cast<typename P::config*>(code.configs))[1 % code.config_slots] =
+            *config;
         return policy{P::name, code, std::move(state)};
     }
 };

@@ -28,7 +28,7 @@ struct skeleton_with {
     }* rodata_oomx;
     struct {
         ::oomx_control oomx_control;
-        Config oomx_configs[2];
+        Config oomx_configs[8];
     }* data_oomx;
     static skeleton_with* open(const bpf_object_open_opts* options = nullptr);
     static int load(skeleton_with*);
