@@ -28,7 +28,7 @@ static __always_inline __u64 oomx_config_generation(void)
  */
 #define OOMX_CONFIG_SLOTS 8
 
-/* Not unrolled: each attempt would run for its first time, which under an emulator takes long. */
+/* Of a loop that stays one: unrolled, each would be new to an emulator, and slow. */
 #define OOMX_CONFIG_ATTEMPTS 16
 
 /*

@@ -47,7 +47,7 @@ public:
 
     /// What it has done.
     [[nodiscard]] oomx::counters counters() const {
-        return oomx::counters::read(*in(state_, *code_, code_->control));
+        return oomx::counters::read(*in_state(code_->control));
     }
 
     /// Hands over the records since the last time, as events::drain() does: how many. Error:
@@ -147,25 +147,16 @@ protected:
         return state;
     }
 
-    /// Where in a state that is, which the code has at `place`.
+    /// Where in its state that is, which the code has at `place`.
     template <typename T>
-    [[nodiscard]] static T* in(std::vector<word>& state, const kernel::oomx_native_policy& code,
-                               const volatile T* place) {
-        return reinterpret_cast<T*>(reinterpret_cast<char*>(state.data()) + offset(code, place));
+    [[nodiscard]] T* in_state(const volatile T* place) {
+        return reinterpret_cast<T*>(reinterpret_cast<char*>(state_.data()) + offset(*code_, place));
     }
     /// As above.
     template <typename T>
-    [[nodiscard]] static const T* in(const std::vector<word>& state,
-                                     const kernel::oomx_native_policy& code,
-                                     const volatile T* place) {
-        return reinterpret_cast<const T*>(reinterpret_cast<const char*>(state.data()) +
-                                          offset(code, place));
-    }
-
-    /// The same in this one's state.
-    template <typename T>
-    [[nodiscard]] T* in_state(const volatile T* place) {
-        return in(state_, *code_, place);
+    [[nodiscard]] const T* in_state(const volatile T* place) const {
+        return reinterpret_cast<const T*>(reinterpret_cast<const char*>(state_.data()) +
+                                          offset(*code_, place));
     }
 
     /// The code, for who knows its config.
@@ -244,15 +235,17 @@ public:
             return within(result<void>{pass_on(std::move(config))},
                           [] { return fmt::format("reconfigure native policy '{}'", P::name); });
         }
-        auto& control = *in_state(code().control);
-        auto* const configs = in_state(static_cast<typename P::config*>(code().configs));
-        configs[(control.generation + 1) % code().config_slots] = *config;
-        ++control.generation;
+        put_in_force(*config);
         return {};
     }
 
 private:
     using instance::instance;
+
+    void put_in_force(const typename P::config& config) {
+        auto* const configs = in_state(static_cast<typename P::config*>(code().configs));
+        configs[++in_state(code().control)->generation % code().config_slots] = config;
+    }
 
     [[nodiscard]] static result<policy> configured(const typename P::options& options) {
         // Before the code has run for the first time.
@@ -268,13 +261,11 @@ private:
                            "its native code was built with another oomx or another config",
                            "build it with the descriptor that it is used with");
         }
-        auto state = pristine;
-        *in(state, code, code.object) = {.identity = 0, .page_size = page_size};
-        *in(state, code, code.control) = {
-            .armed = 1, .generation = 1, .handled = 0, .declined = 0, .waited = 0, .dropped = 0};
-        in(state, code, static_cast<typename P::config*>(code.configs))[1 % code.config_slots] =
-            *config;
-        return policy{P::name, code, std::move(state)};
+        policy made{P::name, code, pristine};
+        made.in_state(code.object)->page_size = page_size;
+        made.in_state(code.control)->armed = 1;
+        made.put_in_force(*config);
+        return made;
     }
 };
 
