@@ -47,7 +47,8 @@ void play(const scenario& what, std::initializer_list<attach> policies) {
         require(after.error().code() == errc::not_found || after.error().code() == errc::exhausted);
         return;
     }
-    require(fmt::format("{}", *after).empty() == after->fates().empty());
+    require(fmt::format("{}", *after).empty() ==
+            (after->fates().empty() && after->decisions().empty()));
     for (const auto& one : after->fates()) {
         require(one.lives == one.killed_by.empty());
         require(one.killed_at >= what.machine.uptime || one.lives);

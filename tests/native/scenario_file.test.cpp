@@ -276,7 +276,7 @@ TEST_CASE("Nesting deeper than a stack is refused with its line") {
     }
     CHECK(refused("\n" + dotted + " = 1\n") ==
           "read scenario bad.toml: line 2: it has more than 32 "
-          "dots; write shorter names, and no dotted keys");
+          "dots; use fewer dotted keys");
     CHECK(refused("[" + dotted + "]\n").starts_with("read scenario bad.toml: line 1: it has more"));
     CHECK(refused("step = " + std::string(100'000, '['))
               .starts_with("read scenario bad.toml: line 1: "));
@@ -290,8 +290,7 @@ TEST_CASE("Nesting deeper than a stack is refused with its line") {
 }
 
 TEST_CASE("A header without a name, on which toml++ fails an assertion, is refused with its line") {
-    for (const auto* const header :
-         {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]", "[\ra]"}) {
+    for (const auto* const header : {"[", "[[", "[[[step]]]", "[ $]", "[[=", "\t[.a]", "[]"}) {
         INFO(header);
         CHECK(refused("[cgroup.a]\n" + std::string{header} + "\n") ==
               "read scenario bad.toml: line 2: no name comes after its bracket; write [machine], "
@@ -307,7 +306,55 @@ TEST_CASE("A brace after no value, on which toml++ fails an assertion, is refuse
         CHECK(refused(text) == "read scenario bad.toml: line 2: it has a } too many; write a value "
                                "before it, and none at the beginning of a line");
     }
-    CHECK(parse_scenario("cgroup = {a = {}, b = { }}\n", "good.toml"));
+    CHECK(parse_scenario("cgroup = {a = {}, b = { }} # {,}\n", "good.toml"));
+}
+
+TEST_CASE("A date or time, of which half fails an assertion of toml++, is refused with its line") {
+    for (const auto* const value : {"1979-05-27 5 ", "1979-05-27", "1979-05-27Tx", "78------_x= 5 ",
+                                    "{a = 1979-05-27}", "[0, 1979-05-27]"}) {
+        INFO(value);
+        CHECK(refused(fmt::format("\nx ={}\n", value)) ==
+              "read scenario bad.toml: line 2: it has a number that goes on with -; write a whole "
+              "number, or a text in quotes");
+    }
+    for (const auto* const text :
+         {"x = 07:32", "x = [\n07:32]", "x = 1'79-05-27_ 5 ", "x = 1\"\""}) {
+        INFO(text);
+        CHECK(refused(text).contains(": it has a number that goes on with "));
+    }
+    CHECK(parse_scenario("[cgroup.\"a 07:32\"]\n[cgroup.1-1-1]\n[cgroup.2]\nlow = \"1 B\" # 1:2\n"
+                         "[[cgroup.pod-1-2.process]]\noom_score_adj = -5\n",
+                         "good.toml"));
+}
+
+TEST_CASE("A control character is refused with its line") {
+    using namespace std::string_view_literals;
+    for (const auto text : {"\n\0"sv, "\n# \x01"sv, "\na = \"\x1b\""sv, "\n[\ra]"sv, "\n\x7f"sv}) {
+        INFO(text);
+        CHECK(refused(text) == "read scenario bad.toml: line 2: it has a control character; write "
+                               "it in quotes as \\u and four hexadecimal digits");
+    }
+    CHECK(parse_scenario("[cgroup.a]\r\n\tanon = \"1 MiB\"\r\n", "good.toml"));
+}
+
+TEST_CASE("A text of several lines is refused with its line") {
+    for (const auto* const quotes : {R"(""")", "'''"}) {
+        INFO(quotes);
+        CHECK(refused(fmt::format("\nx = {}\n[}}]\n{}\n", quotes, quotes)) ==
+              "read scenario bad.toml: line 2: it begins a text of several lines; write it in one, "
+              "with \\n");
+    }
+}
+
+TEST_CASE("What a text in quotes or a comment says is not taken for TOML") {
+    const auto read = parse_scenario(R"([cgroup."[}] 1.5.3 \" # ,} '''"] # [}, """
+[cgroup.'"""\']
+)",
+                                     "good.toml");
+    REQUIRE(read);
+    REQUIRE(read->tree.size() == 2);
+    CHECK(read->tree[0].name == R"("""\)");
+    CHECK(read->tree[1].name == R"([}] 1.5.3 " # ,} ''')");
 }
 
 TEST_CASE(
@@ -366,9 +413,7 @@ TEST_CASE("A file that is too long is refused with the line, and not read to its
         "machine");
     const auto endless = read_scenario("/dev/zero");
     REQUIRE(!endless);
-    CHECK(endless.error().message() ==
-          "read scenario /dev/zero: line 1: the file is longer than 2.0 "
-          "MiB; describe a smaller machine");
+    CHECK(endless.error().message().starts_with("read scenario /dev/zero: line 1: it has a "));
 }
 
 TEST_CASE("A step that does nothing, or too much, is refused") {
