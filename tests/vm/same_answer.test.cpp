@@ -246,25 +246,39 @@ plain_rule rule_for(plain_rule::by policy, std::uint64_t seed) {
     return rule;
 }
 
+/// A policy that the kernel has verified, for one tree after the other.
+template <oomx::oom_policy P>
+struct in_kernel {
+    oomx::loaded_policy<P> policy = must(oomx::load<P>());
+    oomx::events events = must(policy.events());
+
+    /// Nothing is left of the tree before, whose records were read or are not wanted.
+    void begin(const plain_rule& rule) {
+        must(policy.reconfigure(options_of<P>(rule)));
+        must(policy.forget_removed());
+        must(events.poll(std::chrono::milliseconds{0}, [](const oomx::decision&) {}));
+    }
+};
+
 /// A policy as it is in the kernel and as it is built natively.
 template <oomx::oom_policy P>
 class twice {
 public:
-    twice(const random_tree& tree, plain_rule::by by, const control_group& where,
-          const real_tree& real, bool prefers)
-        : tree_{tree}, rule_{rule_for(by, tree.seed)},
-          loaded_{must(oomx::load<P>(options_of<P>(rule_)))}, events_{must(loaded_.events())},
+    twice(in_kernel<P>& loaded, const random_tree& tree, plain_rule::by by,
+          const control_group& where, const real_tree& real, bool prefers)
+        : tree_{tree}, rule_{rule_for(by, tree.seed)}, events_{loaded.events},
           native_{must(oomx::native::policy<P>::make(options_of<P>(rule_)))}, where_{where.id()} {
+        loaded.begin(rule_);
         for (const auto& one : tree.cgroups) {
             // In the place of the tree: what the kernel does not know of.
             if (one.preference && prefers) {
                 const auto said = oomx::preference::from(*one.preference);
                 const auto at = real.at(one.path).open();
-                must(loaded_.prefer(at, said));
+                must(loaded.policy.prefer(at, said));
                 must(native_.prefer(at.id(), said));
             }
         }
-        attachment_ = std::make_unique<oomx::attachment>(must(loaded_.attach(where.open())));
+        attachment_ = std::make_unique<oomx::attachment>(must(loaded.policy.attach(where.open())));
     }
 
     /// Whether what it recorded is of what was seen.
@@ -303,8 +317,6 @@ public:
         CHECK(same(natively, expected.record));
         return expected;
     }
-
-    [[nodiscard]] const oomx::loaded_policy<P>& loaded() const { return loaded_; }
 
 private:
     /// The first decision, with the pids of the model.
@@ -353,8 +365,7 @@ private:
 
     const random_tree& tree_;
     plain_rule rule_;
-    oomx::loaded_policy<P> loaded_;
-    oomx::events events_;
+    oomx::events& events_;
     oomx::native::policy<P> native_;
     oomx::cgroup_id where_;
     std::unique_ptr<oomx::attachment> attachment_;
@@ -375,19 +386,29 @@ std::set<int> dead_of(const random_tree& tree, real_tree& real, const std::set<i
     return dead;
 }
 
+/// What the kernel runs, loaded once.
+struct kernel_side {
+    declarer kernel;
+    in_kernel<badness> as_kernel;
+    in_kernel<largest_leaf> by_size;
+    in_kernel<tiers> by_tier;
+};
+
 /// False if something was given back between the look at the tree and the OOM.
-bool check_tree(std::uint64_t seed, declarer& kernel) {
+bool check_tree(std::uint64_t seed, kernel_side& side) {
     const auto tree = make_random_tree(seed);
     auto outer = control_group::make("outer");
     auto inner = outer.child("inner");
     real_tree real{tree, inner};
-    twice<badness> as_kernel{tree, plain_rule::by::badness, real.scope(), real, false};
-    twice<largest_leaf> by_size{tree, plain_rule::by::largest_leaf, inner, real, true};
-    twice<tiers> by_tier{tree, plain_rule::by::tiers, outer, real, true};
-    const auto seen = real.look(kernel);
+    twice<badness> as_kernel{side.as_kernel, tree, plain_rule::by::badness,
+                             real.scope(),   real, false};
+    twice<largest_leaf> by_size{side.by_size, tree, plain_rule::by::largest_leaf,
+                                inner,        real, true};
+    twice<tiers> by_tier{side.by_tier, tree, plain_rule::by::tiers, outer, real, true};
+    const auto seen = real.look(side.kernel);
     const auto scope_max = must(real.scope().open().memory_max()).amount().count();
 
-    kernel.declare(real.scope().id());
+    side.kernel.declare(real.scope().id());
 
     if (!as_kernel.saw(seen) || !by_size.saw(seen) || !by_tier.saw(seen)) {
         return false;
@@ -406,7 +427,7 @@ TEST_CASE("In the kernel, natively and by the rule a policy decides alike, badne
     const char* const only = std::getenv("OOMX_TREE");
     const std::uint64_t first = only != nullptr ? std::stoull(only) : 0;
     const std::uint64_t last = only != nullptr ? first + 1 : OOMX_REAL_TREES;
-    declarer kernel;
+    kernel_side kernel;
     int moved = 0;
     for (auto seed = first; seed < last; ++seed) {
         INFO(fmt::format("tree {}", seed));
