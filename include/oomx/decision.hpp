@@ -30,7 +30,8 @@ enum class outcome : std::uint32_t {
     no_victim = OOMX_RESULT_NO_VICTIM,     ///< nobody was eligible
     killed = OOMX_RESULT_KILLED,           ///< at least one process was killed
     waiting = OOMX_RESULT_WAITING,         ///< an earlier victim is still dying: no second kill
-    kill_failed = OOMX_RESULT_KILL_FAILED, ///< the kernel refused every kill: see refusal()
+    kill_failed = OOMX_RESULT_KILL_FAILED, ///< the kernel refused every kill, or nobody was left:
+                                           ///< see refusal()
     shadow = OOMX_RESULT_SHADOW,           ///< would have killed: shadow mode
     cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
     relieved = OOMX_RESULT_RELIEVED,       ///< would have killed or waited: memory came back

@@ -106,6 +106,9 @@ namespace detail {
     case outcome::no_victim:
         return fmt::format("{} declined, of {} cgroups nobody is eligible", policy, d.considered());
     case outcome::kill_failed:
+        if (d.refusal() == 0) {
+            return fmt::format("{} declined, nobody was left to kill of {}", policy, victim());
+        }
         return fmt::format("{} declined, the kernel refused to kill {}", policy, victim());
     case outcome::shadow:
         return fmt::format("{} declined in shadow mode, it would have killed {}", policy, victim());

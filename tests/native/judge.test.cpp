@@ -6,6 +6,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <oomx/native/model.hpp>
 #include <oomx/native/simulation.hpp>
 #include <oomx/policies/largest_leaf.hpp>
 
@@ -48,7 +49,53 @@ oomx::decision decided(const std::string& path, std::string_view where) {
     return running.so_far()->decisions().front();
 }
 
+/// What largest_leaf decides where the largest leaf is `changed` before.
+template <typename Change>
+oomx::decision decided_after(Change changed) {
+    auto where = model::make();
+    REQUIRE(where);
+    REQUIRE(where->add_cgroup("top", {.max = 4_MiB}));
+    REQUIRE(where->add_cgroup("top/largest", {.anon = 3_MiB}));
+    REQUIRE(where->add_cgroup("top/next", {.anon = 2_MiB}));
+    auto policy = oomx::native::policy<largest_leaf>::make();
+    REQUIRE(policy);
+    simulation running{std::move(*where)};
+    REQUIRE(running.attach(*policy, "/"));
+    changed(*running.over().find("top/largest")->tasks.front());
+    REQUIRE(running.out_of_memory("top"));
+    return running.so_far()->decisions().front();
+}
+
 } // namespace
+
+TEST_CASE("A process that ends by itself and has given its memory back is nobody") {
+    const auto decision = decided_after([](detail::task& process) {
+        process.mm = nullptr;
+        process.signals.live.counter = 0;
+    });
+
+    CHECK(decision.outcome() == outcome::killed);
+    CHECK(decision.victim() == model::id_of("top/next"));
+    CHECK(decision.raw().verdicts[OOMX_VERDICT_EMPTY] == 1);
+}
+
+TEST_CASE("A process whose memory the reaper has taken is nobody") {
+    const auto decision = decided_after([](detail::task& process) {
+        process.signals.oom_mm = process.mm;
+        process.memory.flags |= 1UL << MMF_OOM_SKIP;
+    });
+
+    CHECK(decision.outcome() == outcome::killed);
+    CHECK(decision.victim() == model::id_of("top/next"));
+    CHECK(decision.raw().verdicts[OOMX_VERDICT_EMPTY] == 1);
+}
+
+TEST_CASE("A process of which threads are left is somebody, though its first one has ended") {
+    const auto decision = decided_after([](detail::task& process) { process.mm = nullptr; });
+
+    CHECK(decision.victim() == model::id_of("top/largest"));
+    CHECK(decision.raw().verdicts[OOMX_VERDICT_CHOSEN] == 1);
+}
 
 TEST_CASE("Who is 64 levels below the root is spared, as what is above it is not looked for") {
     const auto path = path_of_depth(64);

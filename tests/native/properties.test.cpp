@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <numeric>
 #include <set>
 #include <span>
 #include <string>
@@ -67,6 +69,7 @@ plain_rule random_rule(plain_rule::by policy, std::uint64_t seed) {
 oom oom_of(const random_tree& tree, model& where) {
     oom now{};
     now.asked_by = "policy";
+    now.as_posted = tree.seed % 2 == 1; // the rails hold whatever the kernel would do
     if (tree.system_wide) {
         now.totalpages = (tree_ram_mib + tree_swap_mib) * 256;
         return now;
@@ -90,7 +93,7 @@ outcome decide(const random_tree& tree, instance& policy, model& where) {
         }
     });
     for (const auto& process : where.tasks()) {
-        if (process.phase != phase::alive) {
+        if (process.phase != phase::alive && process.killer != killed_before) {
             came.dead.insert(std::stoi(process.name));
         }
     }
@@ -109,6 +112,12 @@ bool same(const oomx_decision& a, const oomx_decision& b) {
     return std::memcmp(&one, &other, sizeof one) == 0;
 }
 
+/// Every cgroup that was looked at has one verdict.
+bool counts_add_up(const oomx_decision& record) {
+    return std::accumulate(std::begin(record.verdicts), std::end(record.verdicts),
+                           std::uint64_t{0}) == record.considered;
+}
+
 /// What is wrong with an outcome; empty if it is as it has to be.
 std::string flaw_of(const outcome& came, const plain_answer& expected) {
     if (came.fault != oomx::native::fault::none) {
@@ -124,6 +133,9 @@ std::string flaw_of(const outcome& came, const plain_answer& expected) {
     if (!same(came.record, expected.record)) {
         return fmt::format("it records\n{}\n  and should\n{}", oomx::decision{came.record},
                            oomx::decision{expected.record});
+    }
+    if (!counts_add_up(came.record)) {
+        return "not every cgroup it looked at has one verdict";
     }
     if (came.dead != expected.dead) {
         return fmt::format("it killed {} processes and not {}", came.dead.size(),
@@ -327,6 +339,9 @@ TEST_CASE("A hostile policy kills nobody on any tree whom the rails spare") {
                         : fmt::format("it {}", describe(came.fault));
         if (flaw.empty() && came.dead.size() > rule.rails.max_processes) {
             flaw = fmt::format("{} processes died at once", came.dead.size());
+        }
+        if (flaw.empty() && !counts_add_up(came.record)) {
+            flaw = "not every cgroup it looked at has one verdict";
         }
         if (flaw.empty() && came.claimed != !came.dead.empty()) {
             flaw = "it claims an OOM without a kill, or declines one with it";

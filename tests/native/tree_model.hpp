@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,9 @@ inline constexpr std::uint64_t tree_swap_mib = 64;
 inline pid_t pid_in_model(const tree_process& process) {
     return process.init ? 1 : process.number + 1;
 }
+
+/// Who killed those that are spent.
+inline constexpr std::string_view killed_before = "before";
 
 /// How the plain statement of a rule names what is in a model.
 inline plain_place place_in_model() {
@@ -59,12 +64,15 @@ inline std::vector<std::size_t> order_of(const random_tree& tree, bool shuffled)
 }
 
 inline native::process_options described(const tree_process& process) {
+    const bytes size{std::uint64_t{process.mib} << 20};
     return {.name = std::to_string(process.number),
-            .anon = bytes{std::uint64_t{process.mib} << 20},
+            .anon = process.spent ? bytes{} : size,
+            .shmem = process.spent ? size : bytes{},
             .swap = bytes{std::uint64_t{process.swap_mib} << 20},
             .oom_score_adj = process.oom_score_adj,
             .pid = pid_in_model(process),
-            .kernel_thread = process.kernel_thread};
+            .kernel_thread = process.kernel_thread,
+            .dies_after = process.spent ? std::optional{native::model::longest} : std::nullopt};
 }
 
 inline native::cgroup_options described(const tree_cgroup& cgroup, bool reversed) {
@@ -97,8 +105,14 @@ inline native::model model_of(const random_tree& tree, bool shuffled = false) {
     }
     for (const auto& cgroup : tree.cgroups) {
         fine = fine && (!cgroup.offline || made->remove_cgroup(cgroup.path));
+        for (const auto& process : cgroup.processes) {
+            if (fine && process.spent) {
+                made->kill(*made->find_task(pid_in_model(process)), killed_before);
+            }
+        }
     }
     REQUIRE(fine);
+    made->pass(made->machine().reaped_after);
     return std::move(*made);
 }
 

@@ -70,18 +70,6 @@ public:
 
     [[nodiscard]] pid_t pid() const { return body_.pid(); }
 
-private:
-    hog(process body, unique_fd line) : body_{std::move(body)}, line_{std::move(line)} {}
-
-    static void obey(int line) {
-        std::uint64_t count = 0;
-        while (::recv(line, &count, sizeof count, 0) == sizeof count) {
-            touch(count);
-            const char done = 1;
-            ::send(line, &done, 1, MSG_NOSIGNAL);
-        }
-    }
-
     /// Small pages, so that what is held is what was asked for; volatile, or the compiler drops it.
     /// Without a reservation, so that more may be asked for than there is.
     static void touch(std::uint64_t count) {
@@ -94,6 +82,18 @@ private:
         auto* const page = static_cast<volatile char*>(memory);
         for (std::uint64_t at = 0; at < count; at += 4096) {
             page[at] = 1;
+        }
+    }
+
+private:
+    hog(process body, unique_fd line) : body_{std::move(body)}, line_{std::move(line)} {}
+
+    static void obey(int line) {
+        std::uint64_t count = 0;
+        while (::recv(line, &count, sizeof count, 0) == sizeof count) {
+            touch(count);
+            const char done = 1;
+            ::send(line, &done, 1, MSG_NOSIGNAL);
         }
     }
 

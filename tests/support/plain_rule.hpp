@@ -157,7 +157,7 @@ private:
         return mib(sum(top, [](const tree_cgroup& one) { return one.cache_mib; }));
     }
 
-    /// Those who count, and that can be listed.
+    /// Those who count, and that can be listed: not who gives nothing back any more.
     [[nodiscard]] std::vector<const tree_process*> processes(std::size_t top) const {
         std::vector<const tree_process*> all;
         for (std::size_t place = 0; place < tree_.cgroups.size(); ++place) {
@@ -165,7 +165,7 @@ private:
                 continue;
             }
             for (const auto& process : at(place).processes) {
-                if (!process.kernel_thread) {
+                if (!process.kernel_thread && !process.spent) {
                     all.push_back(&process);
                 }
             }

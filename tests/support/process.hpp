@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -34,6 +36,26 @@ public:
             ::_exit(work());
         }
         return process{pid};
+    }
+
+    /// As start(), but `work` is given what to call when it is ready, and that is waited for.
+    template <typename Work>
+    static process start_ready(Work work) {
+        std::array<int, 2> ends{};
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+            throw std::runtime_error{"make a pipe: refused"};
+        }
+        const unique_fd ours{ends[0]};
+        unique_fd theirs{ends[1]};
+        auto started = start([&] {
+            return work([&] { static_cast<void>(::write(theirs.native_handle(), "x", 1) == 1); });
+        });
+        unique_fd{}.swap(theirs); // so that a child that ends before is an end of file
+        char byte = 0;
+        if (::read(ours.native_handle(), &byte, 1) != 1) {
+            throw std::runtime_error{"start a process: it ended before it was ready"};
+        }
+        return started;
     }
 
     process(process&& other) noexcept

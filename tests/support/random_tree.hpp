@@ -19,11 +19,12 @@ namespace oomx::test {
 /// A process of a random tree.
 struct tree_process {
     int number = 0;             ///< 1, 2, … through the tree: the same whatever is made first
-    std::uint32_t mib = 0;      ///< of anonymous memory
+    std::uint32_t mib = 0;      ///< of anonymous memory; of shared memory, if it is spent
     std::uint32_t swap_mib = 0; ///< swapped out; only with tree_shape::extras
     int oom_score_adj = 0;
     bool init = false;          ///< process 1; only with tree_shape::extras
     bool kernel_thread = false; ///< as above
+    bool spent = false;         ///< killed before and reaped, but it does not end: as above
 };
 
 /// A cgroup of a random tree. Only leaves have processes.
@@ -60,7 +61,7 @@ struct random_tree {
     bool system_wide = false;    ///< instead; only with tree_shape::extras
     std::uint32_t scope_mib = 0; ///< what it may hold: less than it does, if it holds anything
 
-    /// MiB of anonymous memory in a cgroup and below it.
+    /// MiB of its processes' memory in a cgroup and below it.
     [[nodiscard]] std::uint32_t mib_in(std::size_t top) const {
         std::uint32_t sum = 0;
         for (std::size_t at = 0; at < cgroups.size(); ++at) {
@@ -115,6 +116,7 @@ inline tree_process random_process(dice& dice, int number, const tree_shape& sha
         if (made.kernel_thread) {
             made.mib = made.swap_mib = 0;
         }
+        made.spent = !made.kernel_thread && dice.in_hundred(6);
     }
     return made;
 }
@@ -169,6 +171,7 @@ inline random_tree make_random_tree(std::uint64_t seed, const tree_shape& shape 
         auto& any = tree.cgroups[dice.below(tree.cgroups.size())];
         if (!any.processes.empty() && dice.in_hundred(10)) {
             any.processes.front().init = true;
+            any.processes.front().spent = false;
         }
         for (std::size_t at = 1; at < tree.cgroups.size(); ++at) {
             auto& cgroup = tree.cgroups[at];

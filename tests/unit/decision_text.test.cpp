@@ -115,6 +115,12 @@ TEST_CASE("A victim is not said to have the highest score where it has not") {
           "largest_leaf killed cgroup 43 (31.0 MiB), the only one eligible");
 }
 
+TEST_CASE("A kill for which nobody was left is told") {
+    CHECK(describe(decision{without_a_kill(OOMX_RESULT_KILL_FAILED)}) ==
+          "largest_leaf declined, nobody was left to kill of cgroup 42 (31.0 MiB), the highest "
+          "score of 3 eligible");
+}
+
 TEST_CASE("A kill the kernel refused is told with the count and the cause") {
     auto record = without_a_kill(OOMX_RESULT_KILL_FAILED);
     record.refused = 2;

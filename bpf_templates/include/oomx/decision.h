@@ -36,7 +36,7 @@ enum oomx_result {
 	OOMX_RESULT_NO_VICTIM = 1,   /* nobody was eligible */
 	OOMX_RESULT_KILLED = 2,	     /* at least one process was killed */
 	OOMX_RESULT_WAITING = 3,     /* an earlier victim is still dying: no second kill */
-	OOMX_RESULT_KILL_FAILED = 4, /* every kill was refused: see error */
+	OOMX_RESULT_KILL_FAILED = 4, /* every kill was refused: see error; or nobody left */
 	OOMX_RESULT_SHADOW = 5,	     /* would have killed: shadow mode */
 	OOMX_RESULT_COOLING = 6,     /* would have killed: too soon after the last kill */
 	OOMX_RESULT_RELIEVED = 7,    /* would have killed or waited: memory came back */

@@ -82,23 +82,45 @@ __weak __noinline int oomx_note(void)
 	return 0;
 }
 
-/* Change what the record says of a cgroup that it called a candidate. */
+/*
+ * Does the record know that cgroup? It names the first ones only: who is not among them may be one
+ * of the others, if there are any.
+ */
+__weak __noinline bool oomx_is_noted(__u64 cgroup_id)
+{
+	const struct oomx_decision *r = &oomx_record;
+	__u32 i;
+
+	for (i = 0; i < OOMX_TOP; i++)
+		if (r->top[i].cgroup_id == cgroup_id)
+			return true;
+	for (i = 0; i < OOMX_SPARED; i++)
+		if (r->spared[i].cgroup_id == cgroup_id)
+			return true;
+	return r->eligible > OOMX_TOP;
+}
+
+/* Change what the record says of a cgroup that it knows. */
 __weak __noinline int oomx_renote(__u64 cgroup_id, __u32 verdict)
 {
 	struct oomx_decision *r = &oomx_record;
-	/* One that is not among the first was a candidate if it may die now. */
-	bool candidate = verdict == OOMX_VERDICT_CHOSEN;
+	__u32 was = OOMX_VERDICT_CANDIDATE;
 	__u32 i;
 
 	for (i = 0; i < OOMX_TOP; i++) {
 		if (r->top[i].cgroup_id == cgroup_id) {
 			r->top[i].verdict = verdict;
 			r->victim_score = r->top[i].score;
-			candidate = true;
 		}
 	}
-	if (candidate && verdict < OOMX_VERDICTS) {
-		r->verdicts[OOMX_VERDICT_CANDIDATE]--;
+	for (i = 0; i < OOMX_SPARED; i++) {
+		if (r->spared[i].cgroup_id == cgroup_id) {
+			was = r->spared[i].verdict;
+			r->spared[i].verdict = verdict;
+		}
+	}
+	if (was < OOMX_VERDICTS && verdict < OOMX_VERDICTS) {
+		r->verdicts[was]--;
 		r->verdicts[verdict]++;
 	}
 	return 0;

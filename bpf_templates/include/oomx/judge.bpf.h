@@ -163,7 +163,7 @@ static __always_inline void oomx_look_at_first(struct task_struct *task, struct 
 		.rss = oomx_rss(mm),
 		.swap = oomx_swapped(mm),
 		.page_tables = oomx_page_tables(mm),
-		.age_ns = oomx_record.time_ns - task->start_time,
+		.age_ns = oomx_over(oomx_record.time_ns, task->start_time),
 		.scope_size = oomx_course.scope_size,
 	};
 	__u64 score = oomx_process_score(&process);
@@ -179,27 +179,52 @@ static __always_inline void oomx_look_at_first(struct task_struct *task, struct 
 	oomx_comm(first->comm, task);
 }
 
+/*
+ * The first thread of a process may end before the others. What it holds one of those tells, as
+ * find_lock_task_mm() (mm/oom_kill.c) has it.
+ */
+__weak __noinline bool oomx_look_at_other_threads(struct mem_cgroup *memcg __arg_trusted, int tgid)
+{
+	struct task_struct *task;
+	oomx_process_iter it;
+
+	if (bpf_iter_css_task_new(&it, &memcg->css, 0))
+		return false;
+
+	while ((task = bpf_iter_css_task_next(&it))) {
+		struct mm_struct *mm = task->mm;
+
+		if (task->tgid == tgid && mm) {
+			oomx_look_at_first(task, mm);
+			break;
+		}
+	}
+	return true;
+}
+
 /* Look at the processes of one cgroup. Not being able to look is not the same as nobody there. */
 __weak __noinline bool oomx_look_at_processes(struct mem_cgroup *memcg __arg_trusted, __u64 id)
 {
 	struct oomx_look *look = &oomx_look;
 	struct task_struct *task;
 	oomx_process_iter it;
+	bool readable = true;
 	bool some = false;
 
 	if (bpf_iter_css_task_new(&it, &memcg->css, CSS_TASK_ITER_PROCS))
 		return false;
 
 	while ((task = bpf_iter_css_task_next(&it))) {
+		int life = oomx_life_of(task);
 		struct mm_struct *mm;
 
-		if (task->flags & PF_KTHREAD)
+		if ((task->flags & PF_KTHREAD) || life == OOMX_SPENT)
 			continue;
 		some = true;
 		look->processes++;
 		if (oomx_reads(OOMX_READ_AGE) && (!look->since || task->start_time < look->since))
 			look->since = task->start_time;
-		if (oomx_dying(task)) {
+		if (life == OOMX_DIES) {
 			look->dying = 1;
 			oomx_course.dying = id;
 			break;
@@ -212,15 +237,19 @@ __weak __noinline bool oomx_look_at_processes(struct mem_cgroup *memcg __arg_tru
 			look->unkillable++;
 			continue;
 		}
-		mm = task->mm;
-		if (oomx_ranks_processes() && mm && !oomx_reaped(mm))
-			oomx_look_at_first(task, mm);
 		look->killable++;
+		if (!oomx_ranks_processes())
+			continue;
+		mm = task->mm;
+		if (mm)
+			oomx_look_at_first(task, mm);
+		else if (!oomx_look_at_other_threads(memcg, task->tgid))
+			readable = false;
 	}
 	if (some && look->parts < OOMX_PARTS)
 		look->part[look->parts & (OOMX_PARTS - 1)] = id;
 	look->parts += some;
-	return true;
+	return readable;
 }
 
 /* Look at a cgroup and all below it that is online. */

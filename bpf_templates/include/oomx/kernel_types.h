@@ -75,6 +75,7 @@ struct mm_struct {
 };
 
 struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
 	struct mm_struct *oom_mm;
 	short oom_score_adj;
 };

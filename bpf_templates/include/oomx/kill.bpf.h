@@ -15,9 +15,21 @@ static __u64 oomx_last_kill_ns = 0;
 enum oomx_whom {
 	OOMX_ALL = 0,
 	OOMX_DYING = -1, /* none but those the kernel already killed */
-	OOMX_NONE = -2,	 /* no process was ranked */
+	OOMX_NONE = -2,	 /* the policy ranks none that could be killed */
 			 /* else one: its pid */
 };
+
+/* Is it one of those? Of more than the rails allow, the later ones came after they were counted. */
+static __always_inline bool oomx_is_meant(struct task_struct *task, int whom)
+{
+	int life = oomx_life_of(task);
+
+	if ((task->flags & PF_KTHREAD) || oomx_unkillable(task) || life == OOMX_SPENT)
+		return false;
+	if (whom == OOMX_ALL)
+		return oomx_record.killed < oomx_rails()->max_processes;
+	return whom == OOMX_DYING ? life == OOMX_DIES : task->tgid == whom;
+}
 
 /*
  * Kill processes of one cgroup as the kernel's killer would. Members of a memory.oom.group die
@@ -42,9 +54,7 @@ __weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
 		return false;
 	}
 	while ((task = bpf_iter_css_task_next(&it))) {
-		if ((task->flags & PF_KTHREAD) || oomx_unkillable(task) ||
-		    (whom == OOMX_DYING && !oomx_dying(task)) || whom == OOMX_NONE ||
-		    (whom > 0 && task->tgid != whom))
+		if (!oomx_is_meant(task, whom))
 			continue;
 		if (whom > 0)
 			oomx_comm(r->victim_comm, task);
@@ -128,6 +138,7 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 	const struct oomx_rails *rails = oomx_rails();
 	struct oomx_decision *r = &oomx_record;
 	__u32 verdict;
+	bool known;
 
 	/*
 	 * Sleeps, so the verifier refuses a policy that kills inside its walk. Of the kill itself
@@ -145,8 +156,9 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 	verdict = oomx_judge(victim);
 	if (oomx_course.dying)
 		return false;
-	/* Nobody has shown it to the policy. */
-	if (!oomx_course.walks || verdict == OOMX_VERDICT_OUT_OF_SCOPE) {
+	/* Nobody may have shown it to the policy. */
+	known = oomx_is_noted(oomx_look.cgroup_id);
+	if (!known) {
 		oomx_enter(victim, verdict);
 		oomx_note();
 	}
@@ -158,7 +170,7 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
 	if (verdict == OOMX_VERDICT_CANDIDATE)
 		oomx_renote(r->victim, OOMX_VERDICT_CHOSEN);
-	else if (verdict != OOMX_VERDICT_OUT_OF_SCOPE)
+	else if (known)
 		oomx_renote(r->victim, verdict);
 	if (verdict != OOMX_VERDICT_CANDIDATE)
 		r->result = OOMX_RESULT_SPARED;

@@ -112,17 +112,18 @@ static __always_inline int oomx_end(int outcome)
 }
 
 #define OOMX_POLICY(policy_name, handle)                                                           \
+	/* Not in the walk: only oomx_kill_process() wants to know. */                             \
 	static __always_inline bool oomx_ranks_processes(void)                                     \
 	{                                                                                          \
-		return false;                                                                      \
+		return oomx_course.granularity == OOMX_PROCESS;                                    \
 	}                                                                                          \
 	static __always_inline __u64 oomx_process_score(const struct oomx_process *process)        \
 	{                                                                                          \
-		return OOMX_SPARE;                                                                 \
+		return oomx_held(process);                                                         \
 	}                                                                                          \
 	static __always_inline bool oomx_reads(__u32 what)                                         \
 	{                                                                                          \
-		return what != OOMX_READ_AGE;                                                      \
+		return true;                                                                       \
 	}                                                                                          \
 	OOMX_POLICY_(policy_name, handle)
 

@@ -124,7 +124,7 @@ static __always_inline int oomx_rank_end(struct oomx_scope *scope)
 	}                                                                                          \
 	static __always_inline __u64 oomx_process_score(const struct oomx_process *process)        \
 	{                                                                                          \
-		return process->rss + process->swap + 1;                                           \
+		return oomx_held(process);                                                         \
 	}                                                                                          \
 	OOMX_RANK_POLICY_(policy_name, score, reads)
 

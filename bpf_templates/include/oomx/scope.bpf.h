@@ -50,4 +50,10 @@ static __always_inline bool oomx_ranks_processes(void);
 static __always_inline bool oomx_reads(__u32 what);
 static __always_inline __u64 oomx_process_score(const struct oomx_process *process);
 
+/* How a policy ranks processes that says nothing of them; nobody is spared. */
+static __always_inline __u64 oomx_held(const struct oomx_process *process)
+{
+	return process->rss + process->swap + 1;
+}
+
 #endif

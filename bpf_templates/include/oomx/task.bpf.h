@@ -22,22 +22,36 @@ static __always_inline bool oomx_reaped(struct mm_struct *mm)
 	return mm->flags & (1UL << MMF_OOM_SKIP);
 }
 
-/*
- * Killed for an OOM, and its memory is still to come. Once the reaper has taken what it could
- * (MMF_OOM_SKIP), waiting frees nothing more: the kernel's own killer moves on too (mm/oom_kill.c,
- * oom_evaluate_task()). But exit_mmap() (mm/mmap.c) sets that flag as well, before it gives the
- * pages back; the kernel's killer kills an innocent sibling in that window, we wait: nothing blocks
- * there, and the tree of mappings is gone at its end.
- */
-static __always_inline bool oomx_dying(struct task_struct *task)
-{
-	struct mm_struct *mm = task->signal->oom_mm;
+/* What a kill of a process can come to. */
+enum oomx_life {
+	OOMX_LIVES = 0,
+	OOMX_DIES = 1,	/* killed for an OOM before, and its memory is still to come */
+	OOMX_SPENT = 2, /* nothing: its memory is back, or is not to be had */
+};
 
-	if (!mm)
-		return false;
-	if (!oomx_reaped(mm))
-		return true;
-	return !mm->mm_users.counter && mm->mm_mt.ma_root;
+/*
+ * Once the reaper has taken what it could (MMF_OOM_SKIP), waiting for a victim frees nothing more:
+ * the kernel's own killer moves on too (mm/oom_kill.c, oom_evaluate_task()). But exit_mmap()
+ * (mm/mmap.c) sets that flag as well, before it gives the pages back; the kernel's killer kills an
+ * innocent sibling in that window, we wait: nothing blocks there, and the tree of mappings is gone
+ * at its end. Who ends by itself and has no address space any more (kernel/exit.c, do_exit()) is
+ * spent, too. One whose first thread has ended lives as long as another does.
+ *
+ * Global: the verifier looks at it once, and not at every way through it for each turn of a loop.
+ */
+__weak __noinline int oomx_life_of(struct task_struct *task __arg_trusted)
+{
+	struct mm_struct *killed = task->signal->oom_mm;
+	struct mm_struct *mm = task->mm;
+
+	if (killed) {
+		if (!oomx_reaped(killed) || (!killed->mm_users.counter && killed->mm_mt.ma_root))
+			return OOMX_DIES;
+		return OOMX_SPENT;
+	}
+	if (mm)
+		return oomx_reaped(mm) ? OOMX_SPENT : OOMX_LIVES;
+	return task->signal->live.counter ? OOMX_LIVES : OOMX_SPENT;
 }
 
 /* As get_mm_counter() (include/linux/mm.h) has it: without what processors have not added yet. */

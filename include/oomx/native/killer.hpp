@@ -17,6 +17,7 @@ namespace oomx::native::detail {
 struct oom : kernel::oom_control {
     bool memory_freed = false;
     std::string_view asked_by = "kernel"; // who is deciding
+    bool as_posted = false; // bpf_oom_kill_process() refuses as little as that of the posted series
 };
 
 inline bool is_within_scope(const oom& now, const task& process) {
@@ -75,18 +76,21 @@ inline void kill(model& where, const oom& now, task& victim) {
 
 /// bpf_oom_kill_process(): 0, or a negative errno.
 inline int kill_on_request(model& where, oom& now, task& victim) {
-    if (victim.is_unkillable() || !is_within_scope(now, victim)) {
+    if (victim.is_unkillable() || (!now.as_posted && !is_within_scope(now, victim))) {
         return -EPERM;
     }
     if (is_in_flight(victim)) {
         now.memory_freed = true;
         return 0;
     }
-    if (victim.phase != phase::alive || victim.mm == nullptr ||
-        victim.signals.oom_score_adj == OOM_SCORE_ADJ_MIN) {
+    if (victim.mm == nullptr ||
+        (!now.as_posted &&
+         (victim.is_reaped() || victim.signals.oom_score_adj == OOM_SCORE_ADJ_MIN))) {
         return -EINVAL;
     }
-    kill(where, now, victim);
+    if (victim.phase == phase::alive) {
+        kill(where, now, victim);
+    }
     now.memory_freed = true;
     return 0;
 }

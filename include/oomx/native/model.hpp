@@ -608,6 +608,7 @@ private:
         made.pid = made.tgid = options.pid ? *options.pid : free_pid();
         made.flags = options.kernel_thread ? PF_KTHREAD : 0U;
         made.start_time = static_cast<__u64>(options.started.count());
+        made.signals.live.counter = 1;
         made.signal = &made.signals;
         made.mm = options.kernel_thread ? nullptr : &made.memory;
         made.name = options.name;
@@ -708,6 +709,7 @@ private:
         } else if (now_ >= victim.killed_at + victim.dies_after) {
             victim.phase = detail::phase::exiting; // exit_mmap(), mm/mmap.c
             victim.mm = nullptr;
+            victim.signals.live.counter = 0;
             victim.memory.mm_users.counter = 0;
             victim.memory.flags |= 1UL << MMF_OOM_SKIP;
         } else {

@@ -24,6 +24,10 @@ static __always_inline int handle(struct oomx_scope *scope)
 		oomx_kill_process(scope, target, config.pid);
 		return OOMX_HANDLED;
 	}
+	if (config.how == OOMX_HOSTILE_STRAY) {
+		oomx_for_each_candidate(scope, candidate)
+			oomx_spare();
+	}
 	oomx_kill_cgroup(scope, target);
 	if (config.how == OOMX_HOSTILE_KILL_AGAIN && second)
 		oomx_kill_cgroup(scope, second);

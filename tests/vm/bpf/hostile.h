@@ -9,7 +9,8 @@ enum oomx_hostile_how {
 	OOMX_HOSTILE_KILL_ONE = 1,   /* a process of it */
 	OOMX_HOSTILE_KILL_AGAIN = 2, /* that one, and then another */
 	OOMX_HOSTILE_CLAIM = 3,	     /* nobody, and say that it is handled */
-	OOMX_HOSTILE_LOOK = 4,	     /* go through the candidates for ever */
+	OOMX_HOSTILE_STRAY = 4,	     /* spare all the walk offers, and kill that cgroup */
+	OOMX_HOSTILE_LOOK = 5,	     /* go through the candidates for ever */
 };
 
 struct oomx_hostile_config {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <decliner.skel.hpp>
+#include <echo.skel.hpp>
 #include <hostile.skel.hpp>
 #include <kills_in_walk.skel.hpp>
 #include <refused.skel.hpp>
@@ -12,6 +14,7 @@
 #include <oomx/ids.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/rails.hpp>
+#include <oomx/ranking.hpp>
 
 namespace oomx::test
 {
@@ -67,6 +70,28 @@ struct hostile {
 		return config{ *raw, std::to_underlying(chosen.target),
 			       std::to_underlying(chosen.second), static_cast<__u32>(chosen.how),
 			       chosen.pid };
+	}
+};
+
+/// Scores candidates by one of their fields.
+struct echo {
+	using skeleton = ::echo_bpf;
+	using config = ::oomx_echo_config;
+	static constexpr std::string_view name = "echo";
+	static constexpr std::tuple live{ &config::field };
+
+	struct options {
+		oomx_echo_field field{};
+		oomx::rails rails{};
+	};
+
+	static result<config> configure(const options &chosen)
+	{
+		auto raw = chosen.rails.raw();
+		if (!raw) {
+			return pass_on(std::move(raw));
+		}
+		return config{ *raw, {}, static_cast<__u32>(chosen.field), 0 };
 	}
 };
 

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include <oomx/oomx.hpp>
@@ -31,6 +39,21 @@ struct crowded_tree {
 
     void run_out_of_memory() const { parent.set("memory.max", 28_MiB); }
 };
+
+/// A process that holds that much, though its first thread has ended.
+process headless_process(const control_group& where, oomx::bytes size) {
+    return process::start_ready([&](auto ready) {
+        where.set("cgroup.procs", "0");
+        std::thread{[&, first = ::pthread_self()] {
+            hog::touch(size.count());
+            ::pthread_join(first, nullptr);
+            ready();
+            ::pause();
+        }}.detach();
+        ::syscall(SYS_exit, 0); // ends this thread alone
+        return 0;
+    });
+}
 
 } // namespace
 
@@ -78,6 +101,22 @@ TEST_CASE("badness has the whole memory.oom.group of the worst process die") {
     CHECK(tree.first.was_killed());
     CHECK(tree.second.was_killed());
     CHECK(tree.lonely.lives());
+}
+
+TEST_CASE("badness takes a process whose first thread has ended for what the others hold") {
+    crowded_tree tree;
+    auto headless = headless_process(tree.single, 16_MiB);
+    deciding<badness> policy{tree.parent.open()};
+
+    tree.parent.set("memory.max", 44_MiB);
+
+    CHECK(headless.ended_within(std::chrono::seconds{30}));
+    CHECK(headless.killed_by() == SIGKILL);
+    CHECK(policy.decisions().front().victim_pid() == headless.pid());
+    CHECK(tree.first.lives());
+    CHECK(tree.second.lives());
+    // The kernel does not list such a process while its last thread gives the memory back, so the
+    // next one may die.
 }
 
 TEST_CASE("badness declines when all have oom_score_adj -1000") {

@@ -51,25 +51,17 @@ struct selftest_tree {
 /// A process in the cgroup that keeps that much of a file in memory: of one that nothing else in
 /// the VM reads, so that its pages are charged here.
 process keep_in_page_cache(const control_group& where, oomx::bytes size) {
-    std::array<int, 2> ends{};
-    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
-    oomx::unique_fd reader{ends[0]};
-    oomx::unique_fd writer{ends[1]};
-    auto keeper = process::start([&] {
+    return process::start_ready([&](auto ready) {
         where.set("cgroup.procs", "0");
         const int file = ::open("/usr/bin/qemu-system-x86_64", O_RDONLY | O_CLOEXEC);
         void* const pages = ::mmap(nullptr, size.count(), PROT_READ, MAP_PRIVATE, file, 0);
-        if (pages == MAP_FAILED || ::mlock(pages, size.count()) != 0 ||
-            ::write(writer.native_handle(), "x", 1) != 1) {
+        if (pages == MAP_FAILED || ::mlock(pages, size.count()) != 0) {
             return 1;
         }
+        ready();
         ::pause();
         return 0;
     });
-    writer = oomx::unique_fd{}; // so that a keeper that fails is an end of file
-    char byte = 0;
-    REQUIRE(::read(reader.native_handle(), &byte, 1) == 1);
-    return keeper;
 }
 
 } // namespace
