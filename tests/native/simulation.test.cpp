@@ -266,6 +266,7 @@ TEST_CASE("A victim that does not die is reaped, and then the next one goes") {
     const auto after = running.so_far();
     CHECK(after->died("top/stuck"));
     CHECK(after->died("top/next"));
+    CHECK(after->killer_of("top/next") == "largest_leaf");
     CHECK(after->survived("top/asks"));
     CHECK(running.over().now() - begin >= 2s);
 }
@@ -304,6 +305,33 @@ TEST_CASE("A cgroup that has room is not out of memory") {
 
     CHECK(running.out_of_memory("a") == oom_end::relieved);
     CHECK(policy.counters().declined == 0);
+}
+
+TEST_CASE("Who died in a cgroup that is removed since died there") {
+    auto running = over({.tree = {{"a", {.max = 1_MiB, .anon = 2_MiB}}}});
+    CHECK(running.out_of_memory("a") == oom_end::killed);
+    running.settle();
+    REQUIRE(running.over().remove_cgroup("a"));
+
+    CHECK(running.so_far()->died("a"));
+    CHECK(running.so_far()->fates().front().cgroup == "a");
+}
+
+TEST_CASE("Decisions of one moment are in the order in which they were made") {
+    auto policy = make<largest_leaf>();
+    auto running = over({.tree = {{"a", {.max = 1_MiB, .anon = 2_MiB}},
+                                  {"b", {}, {{"c", {.max = 1_MiB, .anon = 2_MiB}}}}}});
+    auto inner = make<largest_leaf>();
+    REQUIRE(running.attach(policy, "a"));
+    REQUIRE(running.attach(inner, "b/c"));
+
+    CHECK(running.out_of_memory("a") == oom_end::handled);
+    CHECK(running.out_of_memory("b/c") == oom_end::handled);
+
+    const auto after = running.so_far();
+    REQUIRE(after->decisions().size() == 2);
+    CHECK(after->decisions()[0].scope() == model::id_of("a"));
+    CHECK(after->decisions()[1].scope() == model::id_of("b/c"));
 }
 
 TEST_CASE("Two instances of one policy do not share what they count and when they last killed") {

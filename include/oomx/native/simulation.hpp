@@ -102,7 +102,7 @@ public:
         }
         std::vector<fate> fates;
         for (const auto& one : model_.tasks()) {
-            fates.push_back({.cgroup = std::string{model_.path_of(cgroup_id{one.home->id()})},
+            fates.push_back({.cgroup = one.home->parent == nullptr ? "/" : one.home->path,
                              .process = one.name,
                              .pid = one.tgid,
                              .lives = one.phase == detail::phase::alive,
@@ -314,15 +314,18 @@ private:
         return all == 0 ? 1 : all;
     }
 
-    /// Takes over what was decided since the last time, in the order of time; of one moment, the
+    /// Takes over what was decided since the last time, in the order of time; of one OOM, the
     /// nearest to the cgroup was asked first.
     [[nodiscard]] result<void> collect() {
+        const auto known = static_cast<std::ptrdiff_t>(decisions_.size());
         const auto earlier = [&](const decision& a, const decision& b) {
             return std::pair{a.when(), -depth(a)} < std::pair{b.when(), -depth(b)};
         };
         for (const auto& [where, policy] : attached_) {
             auto read = policy->drain([&](const decision& one) {
-                decisions_.insert(std::ranges::upper_bound(decisions_, one, earlier), one);
+                decisions_.insert(
+                    std::upper_bound(decisions_.begin() + known, decisions_.end(), one, earlier),
+                    one);
             });
             if (!read) {
                 return pass_on(std::move(read));
