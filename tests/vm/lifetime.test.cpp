@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
 // What keeps a policy in force, and what is left when it ends.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include <bpf/bpf.h>
 #include <catch2/catch_test_macros.hpp>
@@ -39,54 +41,47 @@ struct contested_tree {
 
 /// A process that attaches largest_leaf and then hangs, as a stuck agent does.
 process start_agent(const control_group& where, std::optional<std::filesystem::path> pin) {
-    std::array<int, 2> ready{};
-    REQUIRE(::pipe2(ready.data(), O_CLOEXEC) == 0);
-    const oomx::unique_fd reader{ready[0]};
-    const oomx::unique_fd writer{ready[1]};
-    auto agent = process::start([&] {
+    return process::start_ready([&](auto ready) {
         auto policy = must(oomx::load<largest_leaf>());
         auto attachment = must(policy.attach(where.open()));
         if (pin) {
             must(attachment.pin(*pin));
         }
-        [[maybe_unused]] const auto written = ::write(writer.native_handle(), "x", 1);
+        ready();
         ::pause();
         return 0;
     });
-    char byte = 0;
-    REQUIRE(::read(reader.native_handle(), &byte, 1) == 1);
-    return agent;
 }
 
-/// How many maps, programs and links the kernel holds.
+/// The maps, programs and links that the kernel holds, by their ids, which it does not use again.
 struct bpf_census {
-    int maps = count(::bpf_map_get_next_id);
-    int programs = count(::bpf_prog_get_next_id);
-    int links = count(::bpf_link_get_next_id);
+    std::set<__u32> maps = ids(::bpf_map_get_next_id);
+    std::set<__u32> programs = ids(::bpf_prog_get_next_id);
+    std::set<__u32> links = ids(::bpf_link_get_next_id);
 
-    friend bool operator==(const bpf_census&, const bpf_census&) = default;
-
-    /// No more of each.
-    [[nodiscard]] bool is_within(const bpf_census& other) const {
-        return maps <= other.maps && programs <= other.programs && links <= other.links;
+    /// Whether nothing is in it that was not in the other.
+    [[nodiscard]] bool has_none_since(const bpf_census& before) const {
+        return std::ranges::includes(before.maps, maps) &&
+               std::ranges::includes(before.programs, programs) &&
+               std::ranges::includes(before.links, links);
     }
 
 private:
-    static int count(int (*next)(__u32, __u32*)) {
-        int total = 0;
+    static std::set<__u32> ids(int (*next)(__u32, __u32*)) {
+        std::set<__u32> all;
         for (__u32 id = 0; next(id, &id) == 0;) {
-            ++total;
+            all.insert(id);
         }
-        return total;
+        return all;
     }
 };
 
-/// The kernel frees them after grace periods: waits for that, not for a time. There may be fewer
-/// than before, if what an earlier test had was still being freed then.
-bool returns_to(const bpf_census& before) {
+/// The kernel frees them after grace periods: waits for that, not for a time. What was there before
+/// may still be on its way out.
+bool nothing_is_left_since(const bpf_census& before) {
     // membarrier's global command waits for a grace period of its own.
     for (int grace_periods = 0; grace_periods < 2000; ++grace_periods) {
-        if (bpf_census{}.is_within(before)) {
+        if (bpf_census{}.has_none_since(before)) {
             return true;
         }
         ::syscall(SYS_membarrier, 1 /* MEMBARRIER_CMD_GLOBAL */, 0, 0);
@@ -158,9 +153,9 @@ TEST_CASE("Nothing of a policy is left in the kernel after it is dropped") {
     {
         auto parent = control_group::make("parent");
         deciding<largest_leaf> policy{parent.open()};
-        REQUIRE_FALSE(bpf_census{} == before);
+        REQUIRE_FALSE(bpf_census{}.has_none_since(before));
     }
-    CHECK(returns_to(before));
+    CHECK(nothing_is_left_since(before));
 }
 
 TEST_CASE("A removed cgroup is reported, and nothing of its policy stays behind") {
@@ -183,7 +178,7 @@ TEST_CASE("A removed cgroup is reported, and nothing of its policy stays behind"
         must(events.poll(std::chrono::seconds{10}, receive));
         CHECK(gone == id);
     }
-    CHECK(returns_to(before));
+    CHECK(nothing_is_left_since(before));
 }
 
 TEST_CASE("A stream of events outlives the policy it came from") {
