@@ -137,7 +137,8 @@ void test_kill_kthread(void)
 	EQ(try_to_kill(kernel_thread(), KILL_VICTIM).a->result, -EPERM);
 }
 
-void test_kill_gone(void)
+/* An OOM whose handler tries to kill a process that is dead, and still to be found by its pid. */
+static struct oom_test try_to_kill_the_dead(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
@@ -146,14 +147,28 @@ void test_kill_gone(void)
 
 	zombie = hog(cg, MIB, 0);
 	kill(zombie, SIGKILL);
-	/* Dead, and still to be found by its pid. */
 	waitid(P_PID, zombie, &info, WEXITED | WNOWAIT);
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->victim = zombie;
 	t.a->action = KILL_VICTIM;
 	cause_oom(cg);
+	return t;
+}
+
+void test_kill_gone(void)
+{
+	struct oom_test t = try_to_kill_the_dead();
+
 	EQ(t.a->result, -EINVAL);
 	EQ(t.a->freed_after, 0);
+}
+
+void test_strict_kill_gone(void)
+{
+	struct oom_test t = try_to_kill_the_dead();
+
+	EQ(t.a->result, 0);
+	EQ(t.a->freed_after, 1);
 }
 
 /* A victim in the OOM's cgroup with this score; what came of it. */
@@ -202,7 +217,8 @@ void test_posted_kill_anything(void)
 	EQ(wait_signal(bystander), SIGKILL);
 }
 
-void test_kill_dying(void)
+/* Killed twice in each call, until it is dead. */
+static void kill_again(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
@@ -217,8 +233,18 @@ void test_kill_dying(void)
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->second_result, 0);
 	EQ(t.a->freed_after, 1);
-	EQ(cg_read(cg, "memory.events", "oom_kill"), 1);
+}
+
+void test_kill_dying(void)
+{
+	kill_again();
+	EQ(cg_read("conf/x", "memory.events", "oom_kill"), 1);
 	EQ(log_count("again: Killed process"), 0);
+}
+
+void test_strict_kill_dying(void)
+{
+	kill_again();
 }
 
 /* The first handler's victim dies; the second one claims success on its account. */

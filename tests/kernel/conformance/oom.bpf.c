@@ -150,6 +150,8 @@ int BPF_PROG(offline_##x, struct bpf_oom_ctx *octx, u64 id)				\
 	x.offline_ctx_id = octx->cgroup_id;						\
 	x.offline_id = id;								\
 	__sync_fetch_and_add(&x.offline_calls, 1);					\
+	if (x.action == SPIN)								\
+		spin(&x.go_on);								\
 	return 0;									\
 }											\
 SEC("?.struct_ops.link")								\

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The rows of the interface (abi.md) and, in the same list, the tests: a row
- * that has no test_<name>() does not link. P rows are run as posted only,
- * B rows in both modes, C rows (correct) only by default, I rows in a kernel
- * that ignores the cgroup of a link. X rows end the machine and are run by
- * name, each in one of its own.
+ * that has no test_<name>() does not link. The first letter of the mode says
+ * when it is run:
+ *   B  always
+ *   C  correct: by default only
+ *   M  merciful: by default and with bpf_oom.as_posted=1
+ *   P  as posted: with bpf_oom.as_posted=1 and =2
+ *   S  strictly as posted: with bpf_oom.as_posted=2 only
+ *   L  the same, and it leaves maps behind
+ *   I  in a kernel that ignores the cgroup of a link
+ *   X  by name only, in a machine of its own, which it ends
+ *   E  the same with bpf_oom.as_posted=2; it leaves an error in the log
+ * A second letter restricts it to one base: 6 to linux 6.12, 7 to linux 7.x.
  */
 
 SECTION("1 OOM: struct bpf_oom_ops")
@@ -12,7 +20,7 @@ ROW(B, oom_types, "bpf_oom_ops, bpf_oom_ctx, oom_control have their members, in 
 ROW(B, oom_handler_required, "loading without handle_out_of_memory is -EINVAL")
 ROW(B, oom_rest_optional, "handle_cgroup_offline and name are optional")
 ROW(B, oom_name_default, "an empty name is bpf_defined_policy")
-ROW(B, oom_name_limits, "a name has at most 63 readable characters, else -EINVAL")
+ROW(M, oom_name_limits, "a name has at most 63 readable characters, else -EINVAL")
 ROW(B, oom_ctx, "ctx->cgroup_id is the instance's cgroup, 0 for the system's")
 ROW(B, oom_not_sleepable, "a handler need not be sleepable")
 ROW(B, oom_control_fields, "memcg, order, gfp_mask, totalpages, constraint are those of the OOM")
@@ -37,6 +45,7 @@ ROW(B, chain_claim, "non-zero without memory freed does not")
 ROW(B, chain_zero, "memory freed but zero returned does not")
 ROW(B, chain_reset, "bpf_memory_freed is reset and bpf_policy_name set before each handler")
 ROW(B, chain_system_memcg, "the system instance gets a memcg OOM nobody handled")
+ROW(M, chain_relieved, "memory that came back while policies declined ends the OOM, nobody dies")
 ROW(B, chain_kernel, "without a policy the kernel kills")
 
 SECTION("1 attach")
@@ -45,11 +54,11 @@ ROW(B, attach_same_map, "one map can be attached to several cgroups, each link h
 ROW(B, attach_again, "after a detach the place is free")
 ROW(B, attach_update, "link update is -EOPNOTSUPP")
 ROW(B, attach_legacy, "a map without BPF_F_LINK is refused")
-ROW(B, attach_bad_fd, "a cgroup fd that is closed or not of a cgroup2 directory is -EBADF")
+ROW(M, attach_bad_fd, "a cgroup fd that is closed or not of a cgroup2 directory is -EBADF")
 ROW(B, attach_no_controller, "a cgroup without the memory controller is refused")
 ROW(B, attach_removed, "a cgroup that is removed is refused")
-ROW(B, attach_info, "link info and fdinfo show the cgroup id")
-ROW(B, attach_failed_leaves_nothing, "a failed attach leaves nothing behind")
+ROW(M, attach_info, "link info and fdinfo show the cgroup id")
+ROW(M, attach_failed_leaves_nothing, "a failed attach leaves nothing behind")
 ROW(B, detach_default, "after the detach the kernel kills")
 ROW(B, attach_dies_with_process, "an unpinned link ends with its process")
 ROW(B, attach_pinned, "a pinned link goes on without its process")
@@ -59,6 +68,7 @@ ROW(B, offline_callback, "rmdir calls handle_cgroup_offline(ctx, id) once")
 ROW(B, offline_none, "an instance without that callback survives rmdir")
 ROW(B, offline_link_stays, "the link stays, user space is not told")
 ROW(B, offline_no_reference, "an attached cgroup is not kept from being freed")
+ROW(M, offline_slow, "a slow handle_cgroup_offline holds up nobody who makes a cgroup")
 ROW(B, offline_system, "the system instance does not hear of cgroups")
 ROW(B, offline_controller, "taking the memory controller away is offline, too")
 
@@ -72,10 +82,10 @@ ROW(B, kill_counters, "counts in memory.events and vmstat as the kernel's killer
 ROW(B, kill_group, "honours memory.oom.group, up to the cgroup of the OOM")
 ROW(B, kill_init, "init is -EPERM")
 ROW(B, kill_kthread, "a kernel thread is -EPERM")
-ROW(B, kill_gone, "a task that is gone is -EINVAL")
+ROW(M, kill_gone, "a task that is gone is -EINVAL; strictly as posted it is not, see below")
 ROW(C, kill_spared, "oom_score_adj -1000 is -EINVAL")
 ROW(C, kill_outside, "a task outside the OOM's scope is -EPERM")
-ROW(B, kill_dying, "a task already dying is progress, but not killed twice")
+ROW(M, kill_dying, "a task already dying is progress, but not killed twice")
 ROW(B, kill_sibling_scope, "a descendant cgroup's task is in scope")
 ROW(B, victim_test, "bpf_task_is_oom_victim is false before and true after")
 
@@ -144,12 +154,21 @@ ROW(B, verifier_memcg, "memcg references: acquired, put, not leaked; css only of
 ROW(B, verifier_user_memory, "no access to user memory under oom_lock")
 ROW(B, verifier_policy, "a whole policy with nested walks loads")
 
-SECTION("5 as posted (bpf_oom.as_posted=1)")
-ROW(P, posted_usage_pages, "1: usage in pages")
+SECTION("5 as posted (bpf_oom.as_posted=1), and strictly (=2)")
+ROW(P6, posted_usage_pages, "1: usage in pages, where the kfuncs are not those of mainline")
+ROW(P7, posted_usage_bytes, "1: usage in bytes, where the kfuncs are those of mainline")
 ROW(P, posted_declare_global, "2: bpf_out_of_memory(NULL) returns 1 and does nothing")
 ROW(P, posted_fires_once, "3: a trigger fires once")
 ROW(P, posted_online_trigger, "4: no trigger for the new cgroup in handle_cgroup_online: -ENOENT")
 ROW(B, posted_dying, "5: returning 1 without a kill call does not count, even with a victim dying")
 ROW(P, posted_kill_anything, "6: the kill kfunc takes -1000 and tasks outside the scope")
 ROW(P, posted_totalpages, "10: a declared OOM has totalpages 0")
+ROW(S, strict_not_relieved, "5: memory that came back while policies declined does not end the OOM")
+ROW(S, strict_kill_gone, "5: a kill of a task that is gone is 0 and counts as memory freed")
+ROW(S, strict_kill_dying, "5: so is a second kill of a dying task, which may be counted again")
+ROW(E, strict_psi_twice, "16: a second attach of a bpf_psi_ops map is reported")
+ROW(L, strict_bad_fd, "17: attaching to what is no cgroup is -EBADF, and the map stays for ever")
+ROW(S, strict_info, "18: neither link info nor fdinfo shows the cgroup id")
+ROW(S, strict_offline_slow, "20: a slow handle_cgroup_offline holds up who makes a cgroup")
+ROW(S, strict_name, "20: an overlong name is cut off")
 ROW(I, ignore_cgroup_fd, "14: with bpf_oom.ignore_cgroup_fd=1 a cgroup link is attached to the system")
