@@ -553,10 +553,15 @@ void test_attach_info(void)
 	const char *cg = limited("x", "10M");
 	int link = ops_attach(t.obj, "ops_a", cg), system = ops_attach(t.obj, "ops_a", NULL);
 
-	EQ(info_cgroup_id(link), cg_id(cg));
-	EQ(fdinfo_cgroup_id(link), cg_id(cg));
+	uint64_t id = cg_id(cg);
+
+	EQ(info_cgroup_id(link), id);
+	EQ(fdinfo_cgroup_id(link), id);
 	EQ(info_cgroup_id(system), 0);
 	EQ(fdinfo_cgroup_id(system), 0);
+	/* Also when it is gone. */
+	cg_remove(cg);
+	EQ(info_cgroup_id(link), id);
 }
 
 void test_strict_info(void)
@@ -704,14 +709,12 @@ void test_offline_link_stays(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
-	uint64_t id = cg_id(cg);
 	struct pollfd p = { .events = POLLIN };
 
 	p.fd = ops_attach(t.obj, "ops_a", cg);
 	cg_remove(cg);
 	CHECK(wait_for(&t.a->offline_calls, 1, 10000));
 	EQ(poll(&p, 1, 0), 0);
-	EQ(info_cgroup_id(p.fd), id);
 }
 
 void test_offline_no_reference(void)
