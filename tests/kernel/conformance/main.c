@@ -52,6 +52,11 @@ static char parameter(const char *name)
 	return c;
 }
 
+static bool two_nodes(void)
+{
+	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
 static char base(void)
 {
 	struct utsname name;
@@ -70,7 +75,7 @@ static bool wanted(const struct row *row, int argc, char **argv)
 		return argc == 2 && !strcmp(row->name, argv[1]);
 	if (row->base && row->base != base())
 		return false;
-	if (!strchr(parameter("ignore_cgroup_fd") == 'Y' ? "I" :
+	if (!strchr(parameter("ignore_cgroup_fd") == 'Y' ? "I" : two_nodes() ? "N" :
 		    modes[(parameter("as_posted") - '0') % 3], row->mode))
 		return false;
 	for (i = 1; i < argc; i++)

@@ -14,6 +14,10 @@ extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym;
 extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,
 				const char *message__str) __ksym;
 extern bool bpf_task_is_oom_victim(struct task_struct *task) __ksym;
+extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css,
+				 unsigned int flags) __ksym;
+extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym;
+extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym;
 extern struct task_struct *bpf_task_from_pid(s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *p) __ksym;
 
@@ -90,7 +94,8 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	struct task_struct *task;
 	n64 action = s->action;
 	i64 result = 1, second_result = 1;
-	bool claims = action == CLAIM || action == KILL_VICTIM || action == KILL_TWICE;
+	bool claims = action == CLAIM || action == KILL_VICTIM || action == KILL_TWICE ||
+		      action == WALK_AND_KILL;
 
 	if (!s->calls)
 		path.notifications_first = path.notifications;
@@ -104,6 +109,7 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	s->gfp_mask = oc->gfp_mask;
 	s->totalpages = oc->totalpages;
 	s->constraint = oc->constraint;
+	s->nodes = oc->nodemask ? oc->nodemask->bits[0] : 0;
 	s->freed_before = oc->bpf_memory_freed;
 	s->sequence = __sync_add_and_fetch(&sequence, 1);
 	bpf_probe_read_kernel_str(s->name, sizeof(s->name), oc->bpf_policy_name);
@@ -115,6 +121,9 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 		return 0;
 	}
 
+	if (action == WALK_AND_KILL && memcg && !s->calls)
+		bpf_for_each(css_task, task, &memcg->css, 0)
+			s->walked++;
 	if (action >= KILL_VICTIM) {
 		task = bpf_task_from_pid(s->victim);
 		if (task) {

@@ -9,6 +9,7 @@
  *   P  as posted: with bpf_oom.as_posted=1 and =2
  *   S  strictly as posted: with bpf_oom.as_posted=2 only
  *   L  the same, and it leaves maps behind
+ *   N  in a machine with two nodes (numa=fake=2) only
  *   I  in a kernel that ignores the cgroup of a link
  *   X  by name only, in a machine of its own, which it ends
  *   E  the same with bpf_oom.as_posted=2; it leaves an error in the log
@@ -23,6 +24,8 @@ ROW(B, oom_name_default, "an empty name is bpf_defined_policy")
 ROW(M, oom_name_limits, "a name has at most 63 readable characters, else -EINVAL")
 ROW(B, oom_ctx, "ctx->cgroup_id is the instance's cgroup, 0 for the system's")
 ROW(B, oom_not_sleepable, "a handler need not be sleepable")
+ROW(B, oom_slow, "a handler that takes seconds holds up other OOMs, and nothing else")
+ROW(B, oom_many_tasks, "a cgroup of 10,000 tasks: a walk sees them all, a kill ends one process, no lockup")
 ROW(B, oom_control_fields, "memcg, order, gfp_mask, totalpages, constraint are those of the OOM")
 
 SECTION("1 where the hook sits")
@@ -31,12 +34,18 @@ ROW(B, oom_notifiers, "the OOM notifiers are called before, for a global OOM onl
 ROW(B, oom_dying_task, "a global OOM in a task with a pending SIGKILL makes it a victim, no handler is asked")
 ROW(B6, oom_dying_task_memcg, "a memcg OOM in a thread that ends comes to no handler in 6.12")
 ROW(B7, oom_dying_task_memcg_asks, "a memcg OOM in a thread that ends does come to a handler in 7.x")
+ROW(B, oom_sysrq, "sysrq f comes to the system instance, with order -1")
 ROW(B, oom_without_fs, "a global OOM without __GFP_FS comes to no handler")
 ROW(X, oom_panic_global, "panic_on_oom=1 consumes a global OOM first")
 ROW(X, oom_panic_memcg, "panic_on_oom=2 consumes a memcg OOM first")
 ROW(B, oom_panic_spares_memcg, "panic_on_oom=1 does not consume a memcg OOM")
 ROW(B, oom_kill_allocating_task, "oom_kill_allocating_task consumes a global OOM first")
 ROW(B, oom_allocating_task_memcg, "oom_kill_allocating_task does not consume a memcg OOM")
+
+SECTION("1 NUMA")
+ROW(N, numa_policy, "an OOM of a memory policy: CONSTRAINT_MEMORY_POLICY with its nodes")
+ROW(N, numa_cpuset, "an OOM of a cpuset: CONSTRAINT_CPUSET, without a nodemask")
+ROW(N, numa_scope, "a task that may not use those nodes is outside the scope: -EPERM")
 
 SECTION("1 the chain")
 ROW(B, chain_order, "leaf, ancestors, root cgroup, system, kernel: each declines in turn")
@@ -87,6 +96,10 @@ ROW(M, kill_gone, "a task that is gone is -EINVAL; strictly as posted it is not,
 ROW(C, kill_spared, "oom_score_adj -1000 is -EINVAL")
 ROW(C, kill_outside, "a task outside the OOM's scope is -EPERM")
 ROW(M, kill_dying, "a task already dying is progress, but not killed twice")
+ROW(B, kill_threads, "a victim of 64 threads dies whole and is one kill")
+ROW(B, kill_ended_leader, "a process whose first thread has ended dies through another")
+ROW(B, kill_shared_mm, "who shares the victim's memory dies with it, in whatever cgroup; its owner's counts the kill")
+ROW(B, kill_vfork, "a vfork child takes its parent with it, in whatever cgroup")
 ROW(B, kill_sibling_scope, "a descendant cgroup's task is in scope")
 ROW(B, victim_test, "bpf_task_is_oom_victim is false before and true after")
 
