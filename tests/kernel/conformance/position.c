@@ -169,7 +169,7 @@ void test_oom_slow(void)
 	waiting = hog_start(other, 15 * MIB, 0);
 	end.fd = syscall(SYS_pidfd_open, waiting, 0);
 	/* Nobody dies as long as the handler runs. */
-	EQ(poll(&end, 1, 4000), 0);
+	EQ(poll(&end, 1, 2000), 0);
 	CHECK(alive(asker));
 	EXPECT(>=, cg_read(other, "memory.events", "oom"), 1);
 	/* Nor does it keep others from working. */
