@@ -14,6 +14,7 @@ usage: build.sh [VARIANT]        build a variant (default: fast), print the path
   checked  the same with lockdep, KASAN and other checks
   stock    the same configuration as fast, unpatched
   recent   linux-source-7.3 of trixie-backports with BPF OOM policies; the package is fetched once, into the cache
+  v3       the same with the interface of v3 of the series
 
 environment:
   OOMX_CACHE_DIR      where everything goes (default: $XDG_CACHE_HOME/oomx or ~/.cache/oomx)
@@ -48,8 +49,24 @@ check_tools() {
 # The linux that a variant is made of.
 base_of() {
 	case $1 in
-	recent) echo 7.3 ;;
+	recent|v3) echo 7.3 ;;
 	*) echo 6.12 ;;
+	esac
+}
+
+# Where a variant's hooks and what belongs to them are, from here.
+own_of() {
+	case $1 in
+	v3) echo v3 ;;
+	*) base_of "$1" ;;
+	esac
+}
+
+# The trees of new files of a variant, from here.
+new_files_of() {
+	case $1 in
+	v3) echo v3/src ;;
+	*) echo "src $own/src" ;;
 	esac
 }
 
@@ -99,8 +116,8 @@ hash_of() {
 		declare -f recipe_environment sync_tree configure strip_debug
 		configs "$variant" | xargs cat
 		if [ "$variant" != stock ]; then
-			cat "$base/hooks.patch"
-			find src "$base/src" -type f | LC_ALL=C sort | xargs sha256sum
+			cat "$own/hooks.patch"
+			new_files_of "$variant" | tr ' ' '\n' | xargs -I{} find {} -type f | LC_ALL=C sort | xargs sha256sum
 		fi
 	} | sha256sum | cut -c1-16
 }
@@ -138,28 +155,30 @@ strip_debug() {
 # Make the source tree that of $1: originals, or originals with hooks and new files.
 # The originals of all files ever patched are in $build/orig.
 sync_tree() {
-	local variant=$1 stage=$build/stage hooks=$here/$base/hooks.patch f
+	local variant=$1 stage=$build/stage hooks=$here/$own/hooks.patch new f
+	read -ra trees < <(cd "$here" && new_files_of "$variant" | sed "s|[^ ]*|$here/&|g")
 
 	# The patch touches headers that nearly everything includes. With a tree of
-	# its own stock does not make fast build everything anew, and the other way
-	# round. The files are shared: update() replaces and never writes into one.
-	if [ "$variant" = stock ]; then
+	# its own stock does not make fast build everything anew, nor v3 recent, and
+	# the other way round. The files are shared: update() replaces and never
+	# writes into one.
+	if [ "$linux" != "$build/linux" ]; then
 		[ -e "$linux" ] || { rm -rf "$linux.tmp" && cp -al "$build/linux" "$linux.tmp" && mv "$linux.tmp" "$linux"; }
 	fi
 	rm -rf "$stage"
 	mkdir -p "$stage" "$build/orig"
 	sed -n 's|^+++ b/||p' "$hooks" | while read -r f; do
 		[ -e "$linux/$f" ] ||
-			die "cannot apply $base/hooks.patch: $f is not in linux $source. The patch is for $base; adapt it to this source"
+			die "cannot apply $own/hooks.patch: $f is not in linux $source. The patch is for $base; adapt it to this source"
 		[ -e "$build/orig/$f" ] || update "$build/linux/$f" "$build/orig/$f"
 	done
 	cp -r "$build/orig/." "$stage/"
 	if [ "$variant" != stock ]; then
 		patch -p1 -s -F1 --no-backup-if-mismatch -d "$stage" <"$hooks" >"$build/patch.log" 2>&1 || {
 			cat "$build/patch.log" >&2
-			die "cannot apply hooks.patch to linux $source: the files above differ from those it was made for. Adapt tests/kernel/$base/hooks.patch to this source"
+			die "cannot apply hooks.patch to linux $source: the files above differ from those it was made for. Adapt tests/kernel/$own/hooks.patch to this source"
 		}
-		cp -r "$here/src/." "$here/$base/src/." "$stage/"
+		cp -r "${trees[@]/%//.}" "$stage/"
 	fi
 
 	# New files of an earlier sync that are not wanted now.
@@ -168,7 +187,7 @@ sync_tree() {
 			[ -e "$stage/$f" ] || rm -f "$linux/$f"
 		done <"$build/added"
 	fi
-	find "$here/src" "$here/$base/src" -type f -printf '%P\n' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
+	find "${trees[@]}" -type f -printf '%P\n' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
 	mv "$build/added.new" "$build/added"
 
 	(cd "$stage" && find . -type f) | while read -r f; do
@@ -251,12 +270,12 @@ main() {
 	*) variant=$1 ;;
 	esac
 	case $variant in
-	fast|checked|stock|recent) ;;
+	fast|checked|stock|recent|v3) ;;
 	*) usage >&2; exit 2 ;;
 	esac
 
 	check_tools
-	base=$(base_of "$variant")
+	base=$(base_of "$variant") own=$(own_of "$variant")
 	build=$cache/build/$base
 	find_source
 	local result
@@ -279,7 +298,7 @@ main() {
 		obj=$build/plain
 		case $variant in
 		checked) obj=$build/checked ;;
-		stock) linux=$build/linux-stock obj=$build/stock ;;
+		stock|v3) linux=$build/linux-$variant obj=$build/$variant ;;
 		esac
 		unpack
 		sync_tree "$variant"

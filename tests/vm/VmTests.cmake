@@ -4,17 +4,17 @@
 
 include_guard(GLOBAL)
 set(OOMX_VM_DIR "${CMAKE_CURRENT_LIST_DIR}")
-# What tests/vm/run says where the source of the kernel `recent` cannot be had.
-set(OOMX_WITHOUT_RECENT "find kernel 'recent': left out: ")
+# What tests/vm/run says where the source of the kernels `recent` and `v3` cannot be had.
+set(OOMX_WITHOUT_RECENT "find kernel '[a-z0-9]+': left out: ")
 
 # oomx_add_vm_test(NAME <name> COMMAND <target or path> [args...]
-#                  [KERNEL fast|checked|stock|recent|<vmlinux>] [MEMORY 512M] [CPUS 2] [APPEND "<kernel parameters>"]
+#                  [KERNEL fast|checked|stock|recent|v3|<vmlinux>] [MEMORY 512M] [CPUS 2] [APPEND "<kernel parameters>"]
 #                  [TIMEOUT <seconds>] [LABELS <tier>...] [ALLOW_SPLAT])
 #
 # Runs the command as root in a VM (tests/vm/run). The test fails when the command does, when the time is up, when
 # the guest dies, or when its kernel log holds a WARN, BUG, lockdep or RCU report. It is skipped only if it wants the
-# kernel `recent` and tests/kernel/build.sh could not get that one's source; where no VM can be started it fails and
-# says why. LABELS replaces the default tier, vm.
+# kernel `recent` or `v3` and tests/kernel/build.sh could not get the source of those; where no VM can be started it
+# fails and says why. LABELS replaces the default tier, vm.
 function(oomx_add_vm_test)
   cmake_parse_arguments(PARSE_ARGV 0 arg "ALLOW_SPLAT" "NAME;KERNEL;MEMORY;CPUS;APPEND;TIMEOUT" "COMMAND;LABELS")
   if(NOT arg_NAME OR NOT arg_COMMAND OR arg_UNPARSED_ARGUMENTS)

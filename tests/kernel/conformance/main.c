@@ -27,7 +27,7 @@
 #undef ROW
 
 static const struct row {
-	char mode, base;
+	char mode, only;
 	const char *name, *text;
 	void (*test)(void);
 } rows[] = {
@@ -73,9 +73,11 @@ static bool wanted(const struct row *row, int argc, char **argv)
 
 	if (row->mode == 'X' || row->mode == 'E')
 		return argc == 2 && !strcmp(row->name, argv[1]);
-	if (row->base && row->base != base())
+	if ((row->only == '6' || row->only == '7') && row->only != base())
 		return false;
-	if (!strchr(parameter("ignore_cgroup_fd") == 'Y' ? "I" : two_nodes() ? "N" :
+	if ((row->only == '2' && is_v3()) || (row->only == '3' && !is_v3()))
+		return false;
+	if (!strchr(is_v3() ? "BS" : parameter("ignore_cgroup_fd") == 'Y' ? "I" : two_nodes() ? "N" :
 		    modes[(parameter("as_posted") - '0') % 3], row->mode))
 		return false;
 	for (i = 1; i < argc; i++)

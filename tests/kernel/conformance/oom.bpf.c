@@ -25,6 +25,13 @@ struct oom_seen a, b, c, d;
 struct oom_path path;
 n64 sequence;
 
+/* What v3 calls otherwise. */
+#ifndef V3
+#define POLICY_NAME(oc) (oc)->bpf_policy_name
+#else
+#define POLICY_NAME(oc) (oc)->bpf_handler_name
+#endif
+
 #define GFP_FS (1ULL << ___GFP_FS_BIT)
 
 /* ---- on the way to a handler ---- */
@@ -88,7 +95,7 @@ static void spin(n64 *go_on)
 	bpf_put_mem_cgroup(root);
 }
 
-static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_control *oc)
+static int handle(struct oom_seen *s, n64 attached_to, struct oom_control *oc)
 {
 	struct mem_cgroup *memcg = oc->memcg;
 	struct task_struct *task;
@@ -103,7 +110,7 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 		__sync_fetch_and_add(&path.handled_without_fs, 1);
 	if ((u32)bpf_get_current_pid_tgid() == path.task)
 		__sync_fetch_and_add(&path.handled, 1);
-	s->ctx_id = octx->cgroup_id;
+	s->ctx_id = attached_to;
 	s->memcg_id = memcg ? memcg->css.cgroup->kn->id : 0;
 	s->order = oc->order;
 	s->gfp_mask = oc->gfp_mask;
@@ -112,7 +119,7 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	s->nodes = oc->nodemask ? oc->nodemask->bits[0] : 0;
 	s->freed_before = oc->bpf_memory_freed;
 	s->sequence = __sync_add_and_fetch(&sequence, 1);
-	bpf_probe_read_kernel_str(s->name, sizeof(s->name), oc->bpf_policy_name);
+	bpf_probe_read_kernel_str(s->name, sizeof(s->name), POLICY_NAME(oc));
 
 	if (action == SPIN) {
 		__sync_fetch_and_add(&s->passed_on, 1);
@@ -147,11 +154,12 @@ static int handle(struct oom_seen *s, struct bpf_oom_ctx *octx, struct oom_contr
 	return claims;
 }
 
+#ifndef V3
 #define HANDLER(x)									\
 SEC("?struct_ops.s/handle_out_of_memory")						\
 int BPF_PROG(oom_##x, struct bpf_oom_ctx *octx, struct oom_control *oc)			\
 {											\
-	return handle(&x, octx, oc);							\
+	return handle(&x, octx->cgroup_id, oc);							\
 }											\
 SEC("?struct_ops.s/handle_cgroup_offline")						\
 int BPF_PROG(offline_##x, struct bpf_oom_ctx *octx, u64 id)				\
@@ -169,6 +177,19 @@ struct bpf_oom_ops ops_##x = {								\
 	.handle_cgroup_offline = (void *)offline_##x,					\
 	.name = "policy_" #x,								\
 };
+#else
+#define HANDLER(x)									\
+SEC("?struct_ops.s/handle_out_of_memory")						\
+int BPF_PROG(oom_##x, struct oom_control *oc, struct bpf_struct_ops_link *link)		\
+{											\
+	return handle(&x, link->cgroup->kn->id, oc);					\
+}											\
+SEC("?.struct_ops.link")								\
+struct bpf_oom_ops ops_##x = {								\
+	.handle_out_of_memory = (void *)oom_##x,					\
+	.name = "policy_" #x,								\
+};
+#endif
 
 HANDLER(a)
 HANDLER(b)
@@ -180,18 +201,24 @@ n64 plain_calls;
 char plain_name[64];
 
 SEC("?struct_ops/handle_out_of_memory")
+#ifndef V3
 int BPF_PROG(oom_plain, struct bpf_oom_ctx *octx, struct oom_control *oc)
+#else
+int BPF_PROG(oom_plain, struct oom_control *oc)
+#endif
 {
-	bpf_probe_read_kernel_str(plain_name, sizeof(plain_name), oc->bpf_policy_name);
+	bpf_probe_read_kernel_str(plain_name, sizeof(plain_name), POLICY_NAME(oc));
 	__sync_fetch_and_add(&plain_calls, 1);
 	return 0;
 }
 
+#ifndef V3
 SEC("?struct_ops/handle_cgroup_offline")
 int BPF_PROG(offline_plain, struct bpf_oom_ctx *octx, u64 id)
 {
 	return 0;
 }
+#endif
 
 SEC("?.struct_ops.link")
 struct bpf_oom_ops ops_plain = {
@@ -200,7 +227,11 @@ struct bpf_oom_ops ops_plain = {
 
 SEC("?.struct_ops.link")
 struct bpf_oom_ops ops_without_handler = {
+#ifndef V3
 	.handle_cgroup_offline = (void *)offline_plain,
+#else
+	.name = "nothing",
+#endif
 };
 
 /* The longest name, and one too long. */
@@ -229,3 +260,32 @@ SEC("?.struct_ops")
 struct bpf_oom_ops ops_legacy = {
 	.handle_out_of_memory = (void *)oom_plain,
 };
+
+#ifdef V3
+/* ---- a declared OOM ---- */
+
+extern struct cgroup *bpf_cgroup_from_id(u64 cgid) __ksym;
+extern void bpf_cgroup_release(struct cgroup *cgrp) __ksym;
+extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym;
+extern int bpf_out_of_memory(struct mem_cgroup *memcg__nullable, int order, u64 flags) __ksym;
+
+struct declare_args declared;
+i64 declare_result;
+
+SEC("?syscall")
+int declare(void *ctx)
+{
+	struct cgroup *cgrp = bpf_cgroup_from_id(declared.cgroup_id);
+	struct mem_cgroup *memcg;
+
+	if (!cgrp)
+		return 1;
+	memcg = bpf_get_mem_cgroup(&cgrp->self);
+	if (memcg) {
+		declare_result = bpf_out_of_memory(memcg, declared.order, declared.flags);
+		bpf_put_mem_cgroup(memcg);
+	}
+	bpf_cgroup_release(cgrp);
+	return 0;
+}
+#endif

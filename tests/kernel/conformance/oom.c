@@ -547,6 +547,12 @@ static uint64_t fdinfo_cgroup_id(int link)
 	return id;
 }
 
+void shows_cgroup_id(int link, uint64_t id)
+{
+	EQ(info_cgroup_id(link), id);
+	EQ(fdinfo_cgroup_id(link), id);
+}
+
 void test_attach_info(void)
 {
 	struct oom_test t = oom_load("ops_a");
@@ -555,10 +561,8 @@ void test_attach_info(void)
 
 	uint64_t id = cg_id(cg);
 
-	EQ(info_cgroup_id(link), id);
-	EQ(fdinfo_cgroup_id(link), id);
-	EQ(info_cgroup_id(system), 0);
-	EQ(fdinfo_cgroup_id(system), 0);
+	shows_cgroup_id(link, id);
+	shows_cgroup_id(system, 0);
 	/* Also when it is gone. */
 	cg_remove(cg);
 	EQ(info_cgroup_id(link), id);
