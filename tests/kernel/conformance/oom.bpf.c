@@ -83,12 +83,13 @@ static void spin(n64 *go_on)
 {
 	struct mem_cgroup *root = bpf_get_root_mem_cgroup();
 	struct spin spin = { go_on };
+	n64 end = bpf_ktime_get_ns() + 30000000000ULL;
 	int i;
 
 	if (!root)
 		return;
-	bpf_for(i, 0, 3000) {
-		if (bpf_loop(1 << 16, spin_once, &spin, 0) < 1 << 16)
+	bpf_for(i, 0, 1 << 20) {
+		if (bpf_loop(1 << 14, spin_once, &spin, 0) < 1 << 14 || bpf_ktime_get_ns() > end)
 			break;
 		bpf_mem_cgroup_flush_stats(root);
 	}

@@ -26,7 +26,7 @@ ROW(B, oom_name_default, "an empty name is bpf_defined_policy")
 ROW(M, oom_name_limits, "a name has at most 63 readable characters, else -EINVAL")
 ROW(B2, oom_ctx, "ctx->cgroup_id is the instance's cgroup, 0 for the system's")
 ROW(B, oom_not_sleepable, "a handler need not be sleepable")
-ROW(B, oom_slow, "a handler that takes seconds holds up other OOMs, and nothing else")
+ROW(B7, oom_slow, "a handler that takes seconds holds up other OOMs, and nothing else, where there is preemption")
 ROW(B, oom_many_tasks, "a cgroup of 10,000 tasks: a walk sees them all, a kill ends one process, no lockup")
 ROW(B, oom_control_fields, "memcg, order, gfp_mask, totalpages, constraint are those of the OOM")
 
