@@ -71,7 +71,7 @@ ROW(B2, attach_no_controller, "a cgroup without the memory controller is refused
 ROW(M, attach_removed, "a cgroup that is removed is refused")
 ROW(M, attach_info, "link info and fdinfo show the cgroup id, also when the cgroup is gone")
 ROW(M, attach_failed_leaves_nothing, "a failed attach leaves nothing behind")
-ROW(B, detach_default, "after the detach the kernel kills")
+ROW(B2, detach_default, "after the detach the kernel kills")
 ROW(B2, attach_dies_with_process, "an unpinned link ends with its process")
 ROW(B, attach_pinned, "a pinned link goes on without its process")
 
