@@ -6,27 +6,33 @@ set -euo pipefail
 
 usage() {
 	cat <<'TXT'
-usage: build.sh [fast|checked|stock]   build a variant (default: fast), print the path of its vmlinux
-       build.sh --path VARIANT         print the path; fail if it is not built
-       build.sh --clean                remove the build trees, keep the built kernels
+usage: build.sh [VARIANT]        build a variant (default: fast), print the path of its vmlinux
+       build.sh --path VARIANT   print the path; fail if it is not built
+       build.sh --clean          remove the build trees, keep the built kernels and fetched sources
 
   fast     linux-source-6.12 with BPF OOM policies
   checked  the same with lockdep, KASAN and other checks
   stock    the same configuration as fast, unpatched
+  recent   linux-source-7.3 of trixie-backports with BPF OOM policies; the package is fetched once, into the cache
+  v3       the same with the interface of v3 of the series
 
 environment:
   OOMX_CACHE_DIR      where everything goes (default: $XDG_CACHE_HOME/oomx or ~/.cache/oomx)
-  OOMX_KERNEL_SOURCE  the source tarball (default: /usr/src/linux-source-6.12.tar.xz)
+  OOMX_KERNEL_SOURCE  the source tarball of linux 6.12 (default: /usr/src/linux-source-6.12.tar.xz)
+  OOMX_RECENT_SOURCE  the source tarball of linux 7.3 (default: /usr/src/linux-source-7.3.tar.xz, else fetched)
   OOMX_KERNEL_JOBS    compile jobs at a time (default: the number of CPUs)
+
+Exit status: 0; 1 the build failed; 2 wrong usage; 3 the source of recent cannot be had, for example without a network.
 TXT
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${OOMX_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/oomx}/kernel
-tarball=${OOMX_KERNEL_SOURCE:-/usr/src/linux-source-6.12.tar.xz}
-packages="build-essential flex bison bc libelf-dev pahole patch xz-utils linux-source-6.12"
-build=$cache/build
+packages="build-essential flex bison bc libelf-dev pahole patch xz-utils"
 keep_results=3
+status_no_source=3
+# Why the source of recent could not be had, as long as it cannot: tests/vm/run says it again.
+missing_recent=$cache/recent.missing
 
 say() { echo "kernel: $*" >&2; }
 die() { say "$@"; exit 1; }
@@ -38,19 +44,65 @@ check_tools() {
 	done
 	[ -e /usr/include/libelf.h ] || missing="$missing libelf.h"
 	[ -z "$missing" ] || die "cannot build: missing$missing. Install with: apt-get install $packages"
-	[ -e "$tarball" ] || die "cannot build: no kernel source at $tarball. Install with: apt-get install linux-source-6.12"
 }
 
-# What names the source: the package's version, or the tarball's content.
-source_id() {
-	if [ -z "${OOMX_KERNEL_SOURCE:-}" ] && dpkg-query -W -f '${Version}' linux-source-6.12 2>/dev/null; then
-		return
+# The linux that a variant is made of.
+base_of() {
+	case $1 in
+	recent|v3) echo 7.3 ;;
+	*) echo 6.12 ;;
+	esac
+}
+
+# Where a variant's hooks and what belongs to them are, from here.
+own_of() {
+	case $1 in
+	v3) echo v3 ;;
+	*) base_of "$1" ;;
+	esac
+}
+
+# The trees of new files of a variant, from here.
+new_files_of() {
+	case $1 in
+	v3) echo v3/src ;;
+	*) echo "src $own/src" ;;
+	esac
+}
+
+# Sets tarball, and source, which names it: by the package's version, or by its content.
+find_source() {
+	local given=${OOMX_KERNEL_SOURCE:-} package=linux-source-$base version
+	[ "$base" = 6.12 ] || given=${OOMX_RECENT_SOURCE:-}
+	tarball=${given:-/usr/src/$package.tar.xz}
+	if [ -n "$given" ] || [ -e "$tarball" ] || [ "$base" = 6.12 ]; then
+		[ -e "$tarball" ] || die "cannot build: no kernel source at $tarball. Install with: apt-get install $package"
+		version=$([ -n "$given" ] || dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || true
+		source=${version:-$(sha256sum <"$tarball" | cut -c1-16)}
+	else
+		tarball=$("$here/fetch-source" --cached "$base" "$cache/source") || fetch_source
+		rm -f "$missing_recent"
+		source=${tarball##*_}
+		source=${source%.tar.xz}
 	fi
-	sha256sum <"$tarball" | cut -c1-16
+}
+
+fetch_source() {
+	local why
+	[ -z "$path" ] || not_built
+	if ! tarball=$("$here/fetch-source" "$base" "$cache/source" 2>"$cache/fetch.log"); then
+		cat "$cache/fetch.log" >&2
+		why=$(tail -n 1 "$cache/fetch.log")
+		echo "${why#kernel: }" >"$missing_recent"
+		exit $status_no_source
+	fi
+	cat "$cache/fetch.log" >&2
+	rm -f "$cache/fetch.log"
 }
 
 configs() {
 	echo "$here/config"
+	echo "$here/$base/config"
 	[ "$1" != checked ] || echo "$here/config.checked"
 }
 
@@ -64,8 +116,8 @@ hash_of() {
 		declare -f recipe_environment sync_tree configure strip_debug
 		configs "$variant" | xargs cat
 		if [ "$variant" != stock ]; then
-			cat hooks.patch
-			find src -type f | LC_ALL=C sort | xargs sha256sum
+			cat "$own/hooks.patch"
+			new_files_of "$variant" | tr ' ' '\n' | xargs -I{} find {} -type f | LC_ALL=C sort | xargs sha256sum
 		fi
 	} | sha256sum | cut -c1-16
 }
@@ -103,28 +155,30 @@ strip_debug() {
 # Make the source tree that of $1: originals, or originals with hooks and new files.
 # The originals of all files ever patched are in $build/orig.
 sync_tree() {
-	local variant=$1 stage=$build/stage f
+	local variant=$1 stage=$build/stage hooks=$here/$own/hooks.patch new f
+	read -ra trees < <(cd "$here" && new_files_of "$variant" | sed "s|[^ ]*|$here/&|g")
 
 	# The patch touches headers that nearly everything includes. With a tree of
-	# its own stock does not make fast build everything anew, and the other way
-	# round. The files are shared: update() replaces and never writes into one.
-	if [ "$variant" = stock ]; then
+	# its own stock does not make fast build everything anew, nor v3 recent, and
+	# the other way round. The files are shared: update() replaces and never
+	# writes into one.
+	if [ "$linux" != "$build/linux" ]; then
 		[ -e "$linux" ] || { rm -rf "$linux.tmp" && cp -al "$build/linux" "$linux.tmp" && mv "$linux.tmp" "$linux"; }
 	fi
 	rm -rf "$stage"
 	mkdir -p "$stage" "$build/orig"
-	sed -n 's|^+++ b/||p' "$here/hooks.patch" | while read -r f; do
+	sed -n 's|^+++ b/||p' "$hooks" | while read -r f; do
 		[ -e "$linux/$f" ] ||
-			die "cannot apply hooks.patch: $f is not in linux $source. The patch is for 6.12; adapt it to this source"
+			die "cannot apply $own/hooks.patch: $f is not in linux $source. The patch is for $base; adapt it to this source"
 		[ -e "$build/orig/$f" ] || update "$build/linux/$f" "$build/orig/$f"
 	done
 	cp -r "$build/orig/." "$stage/"
 	if [ "$variant" != stock ]; then
-		patch -p1 -s -F1 --no-backup-if-mismatch -d "$stage" <"$here/hooks.patch" >"$build/patch.log" 2>&1 || {
+		patch -p1 -s -F1 --no-backup-if-mismatch -d "$stage" <"$hooks" >"$build/patch.log" 2>&1 || {
 			cat "$build/patch.log" >&2
-			die "cannot apply hooks.patch to linux $source: the files above differ from those it was made for. Adapt tests/kernel/hooks.patch to this source"
+			die "cannot apply hooks.patch to linux $source: the files above differ from those it was made for. Adapt tests/kernel/$own/hooks.patch to this source"
 		}
-		cp -r "$here/src/." "$stage/"
+		cp -r "${trees[@]/%//.}" "$stage/"
 	fi
 
 	# New files of an earlier sync that are not wanted now.
@@ -133,7 +187,7 @@ sync_tree() {
 			[ -e "$stage/$f" ] || rm -f "$linux/$f"
 		done <"$build/added"
 	fi
-	(cd "$here/src" && find . -type f) | sed 's|^\./||' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
+	find "${trees[@]}" -type f -printf '%P\n' | sort -u - <(cat "$build/added" 2>/dev/null) >"$build/added.new"
 	mv "$build/added.new" "$build/added"
 
 	(cd "$stage" && find . -type f) | while read -r f; do
@@ -191,6 +245,10 @@ compile() {
 	say "$variant: built in $((SECONDS - start)) s"
 }
 
+not_built() {
+	die "no vmlinux for $variant: not built from these sources yet. Build it with: tests/kernel/build.sh $variant"
+}
+
 prune() {
 	find "$cache" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn | cut -d' ' -f2- |
 		tail -n +$((keep_results + 1)) | xargs -r rm -rf
@@ -206,25 +264,27 @@ main() {
 		mkdir -p "$cache"
 		exec 9>"$cache/lock"
 		flock 9
-		rm -rf "$build"
+		rm -rf "$cache/build"
 		exit 0 ;;
 	'') ;;
 	*) variant=$1 ;;
 	esac
 	case $variant in
-	fast|checked|stock) ;;
+	fast|checked|stock|recent|v3) ;;
 	*) usage >&2; exit 2 ;;
 	esac
 
 	check_tools
-	source=$(source_id)
+	base=$(base_of "$variant") own=$(own_of "$variant")
+	build=$cache/build/$base
+	find_source
 	local result
 	result=$cache/$variant-$(hash_of "$variant")
 	if [ -e "$result/vmlinux" ]; then
 		echo "$result/vmlinux"
 		exit 0
 	fi
-	[ -z "$path" ] || die "no vmlinux for $variant: not built from these sources yet. Build it with: tests/kernel/build.sh $variant"
+	[ -z "$path" ] || not_built
 
 	mkdir -p "$cache"
 	exec 9>"$cache/lock"
@@ -238,7 +298,7 @@ main() {
 		obj=$build/plain
 		case $variant in
 		checked) obj=$build/checked ;;
-		stock) linux=$build/linux-stock obj=$build/stock ;;
+		stock|v3) linux=$build/linux-$variant obj=$build/$variant ;;
 		esac
 		unpack
 		sync_tree "$variant"

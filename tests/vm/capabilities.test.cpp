@@ -26,7 +26,8 @@ namespace {
 /// Whether the kernel was booted to behave as the posted series does.
 bool is_as_posted() {
     std::ifstream in{"/sys/module/bpf_oom/parameters/as_posted"};
-    return in.get() == 'Y';
+    int level = 0;
+    return in >> level && level != 0;
 }
 
 /// Runs a check in a process of a cgroup that memory is charged to; its words go to stderr.

@@ -30,14 +30,20 @@ built_from=$(echo "$vmlinux" | cat - "$here"/* "$here"/../stress/*.[ch] | sha256
 rm -f "$out/built_from"
 
 bpftool btf dump file "$vmlinux" format c >"$out/vmlinux.h"
-for source in "$here"/*.bpf.c "$here"/../stress/*.bpf.c; do
-	[ -e "$source" ] || continue
+revision=()
+sources=("$here"/*.bpf.c "$here"/../stress/*.bpf.c)
+if ! grep -q '^struct bpf_oom_ctx {' "$out/vmlinux.h"; then
+	# v3 has no bpf_psi_ops, and handlers with other arguments.
+	revision=(-DV3)
+	sources=("$here"/{oom,memcg}.bpf.c)
+fi
+for source in "${sources[@]}"; do
 	object=$out/$(basename "${source%.c}").o
 	"$clang" -target bpf -O2 -g -mcpu=v3 -Wall -Wno-missing-declarations -D__TARGET_ARCH_x86 \
-		-I"$out" -I"$here" -c "$source" -o "$object"
+		"${revision[@]}" -I"$out" -I"$here" -c "$source" -o "$object"
 done
 flags=(-std=gnu11 -O1 -g -Wall -Wextra "-I$here")
-gcc "${flags[@]}" -o "$out/conformance" "$here"/{main,lib,oom,position,kill,psi,memcg,verifier}.c -lbpf
+gcc "${flags[@]}" -o "$out/conformance" "$here"/{main,lib,oom,position,kill,psi,memcg,verifier,v3}.c -lbpf
 if [ -e "$here/../stress/stress.c" ]; then
 	gcc "${flags[@]}" -o "$out/stress" "$here/../stress/stress.c" "$here/lib.c" -lbpf
 	gcc "${flags[@]}" -o "$out/bench" "$here/../stress/bench.c" "$here/lib.c" -lbpf

@@ -5,10 +5,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,7 +142,8 @@ void test_kill_kthread(void)
 	EQ(try_to_kill(kernel_thread(), KILL_VICTIM).a->result, -EPERM);
 }
 
-void test_kill_gone(void)
+/* An OOM whose handler tries to kill a process that is dead, and still to be found by its pid. */
+static struct oom_test try_to_kill_the_dead(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
@@ -146,14 +152,29 @@ void test_kill_gone(void)
 
 	zombie = hog(cg, MIB, 0);
 	kill(zombie, SIGKILL);
-	/* Dead, and still to be found by its pid. */
 	waitid(P_PID, zombie, &info, WEXITED | WNOWAIT);
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->victim = zombie;
-	t.a->action = KILL_VICTIM;
+	/* Claimed, an OOM that nothing came of would come back for ever. */
+	t.a->action = KILL_AND_DECLINE;
 	cause_oom(cg);
+	return t;
+}
+
+void test_kill_gone(void)
+{
+	struct oom_test t = try_to_kill_the_dead();
+
 	EQ(t.a->result, -EINVAL);
 	EQ(t.a->freed_after, 0);
+}
+
+void test_strict_kill_gone(void)
+{
+	struct oom_test t = try_to_kill_the_dead();
+
+	EQ(t.a->result, 0);
+	EQ(t.a->freed_after, 1);
 }
 
 /* A victim in the OOM's cgroup with this score; what came of it. */
@@ -202,7 +223,8 @@ void test_posted_kill_anything(void)
 	EQ(wait_signal(bystander), SIGKILL);
 }
 
-void test_kill_dying(void)
+/* Killed twice in each call, until it is dead. */
+static void kill_again(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
@@ -217,8 +239,18 @@ void test_kill_dying(void)
 	EQ(wait_signal(victim), SIGKILL);
 	EQ(t.a->second_result, 0);
 	EQ(t.a->freed_after, 1);
-	EQ(cg_read(cg, "memory.events", "oom_kill"), 1);
+}
+
+void test_kill_dying(void)
+{
+	kill_again();
+	EQ(cg_read("conf/x", "memory.events", "oom_kill"), 1);
 	EQ(log_count("again: Killed process"), 0);
+}
+
+void test_strict_kill_dying(void)
+{
+	kill_again();
 }
 
 /* The first handler's victim dies; the second one claims success on its account. */
@@ -241,6 +273,183 @@ void test_posted_dying(void)
 	/* It was not the end of the chain: it had to go through to the kernel. */
 	EXPECT(>=, t.b->calls, 1);
 	EQ(t.b->freed_after, 0);
+}
+
+/* ---- processes of more than one task ---- */
+
+static int wait_for_ever(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static char *stacks(int n)
+{
+	char *memory = mmap(NULL, n * 16 * KIB, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		_exit(1);
+	return memory;
+}
+
+#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
+
+/* A process in cg of so many threads, with 5 MiB; its first thread ends if told so. */
+static pid_t process_of_threads(const char *cg, int threads, bool leader_ends)
+{
+	int ready[2], i;
+	pid_t pid;
+	char c;
+
+	if (pipe(ready))
+		FAIL("make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		char *stack = stacks(threads);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cg_enter(cg, 0);
+		memset(mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		       1, 5 * MIB);
+		for (i = 1; i < threads; i++)
+			if (clone(wait_for_ever, stack + (i + 1) * 16 * KIB, THREAD, NULL) < 0)
+				_exit(1);
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		if (leader_ends)
+			syscall(SYS_exit, 0);
+		wait_for_ever(NULL);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		FAIL("start a process of %d threads: it died", threads);
+	close(ready[0]);
+	return pid;
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d %*s %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state;
+}
+
+/* An OOM in conf/x whose handler kills this process; another one there survives it. */
+static struct oom_test kill_in_x(pid_t victim)
+{
+	struct oom_test t = oom_load("ops_a");
+	pid_t other;
+
+	ops_attach(t.obj, "ops_a", "conf/x");
+	t.a->victim = victim;
+	t.a->action = KILL_VICTIM;
+	other = hog("conf/x", 7 * MIB, 0);
+	EXPECT(>=, t.a->calls, 1);
+	EQ(t.a->result, 0);
+	EQ(t.a->freed_after, 1);
+	CHECK(alive(other));
+	return t;
+}
+
+void test_kill_threads(void)
+{
+	const char *cg = limited("x", "12M");
+	pid_t victim = process_of_threads(cg, 64, false);
+
+	EQ(cg_read(cg, "pids.current", NULL), 64);
+	kill_in_x(victim);
+	EQ(wait_signal(victim), SIGKILL);
+	/* The other one. */
+	EQ(cg_read(cg, "pids.current", NULL), 1);
+}
+
+void test_kill_ended_leader(void)
+{
+	const char *cg = limited("x", "12M");
+	pid_t victim = process_of_threads(cg, 2, true);
+
+	while (state_of(victim) != 'Z')
+		poll(NULL, 0, 1);
+	/* Its memory is still there. */
+	EXPECT(>=, cg_read(cg, "memory.current", NULL), 5 * MIB);
+	kill_in_x(victim);
+	/* With the last thread gone its end is told. */
+	waitpid(victim, NULL, 0);
+	EQ(cg_read(cg, "pids.current", NULL), 1);
+}
+
+static int enter_and_wait(void *cg)
+{
+	cg_enter(cg, 0);
+	return wait_for_ever(NULL);
+}
+
+/*
+ * A process in conf/parent that has 5 MiB, charged to conf/x, in common with its child in conf/x. The child has
+ * been vforked, or both go on.
+ */
+static pid_t shares_with_child(int flags, pid_t *child)
+{
+	int ready[2];
+	pid_t pid;
+
+	cg_make("conf/parent");
+	if (pipe(ready))
+		FAIL("make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		char *stack = stacks(1);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cg_enter("conf/x", 0);
+		memset(mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		       1, 5 * MIB);
+		cg_enter("conf/parent", 0);
+		/* The child goes by itself to where the OOM is. */
+		if (clone(enter_and_wait, stack + 16 * KIB, CLONE_VM | flags | SIGCHLD, "conf/x") < 0)
+			_exit(1);
+		wait_for_ever(NULL);
+	}
+	close(ready[0]);
+	close(ready[1]);
+	while (cg_read("conf/x", "pids.current", NULL) < 1 || cg_read("conf/parent", "pids.current", NULL) < 1)
+		poll(NULL, 0, 1);
+	*child = cg_read("conf/x", "cgroup.procs", NULL);
+	return pid;
+}
+
+static void kills_the_sharer(int flags)
+{
+	pid_t parent, child;
+
+	limited("x", "12M");
+	parent = shares_with_child(flags, &child);
+	kill_in_x(child);
+	EQ(wait_signal(parent), SIGKILL);
+	EQ(cg_read("conf/parent", "pids.current", NULL), 0);
+	/* One kill, counted where the memory's owner is. */
+	EQ(cg_read("conf/parent", "memory.events", "oom_kill"), 1);
+	EQ(cg_read("conf/x", "memory.events", "oom_kill"), 0);
+}
+
+void test_kill_shared_mm(void)
+{
+	kills_the_sharer(0);
+}
+
+void test_kill_vfork(void)
+{
+	kills_the_sharer(CLONE_VFORK);
 }
 
 void test_kill_sibling_scope(void)

@@ -207,7 +207,9 @@ static pid_t start_hog(const char *cg, size_t bytes, int oom_score_adj, int *rea
 		if (write(pipes[1], "", 1) != 1)
 			_exit(1);
 		touch(bytes);
-		if (write(pipes[1], "", 1) != 1)
+		/* Whether or not anybody waits for it. */
+		signal(SIGPIPE, SIG_IGN);
+		if (write(pipes[1], "", 1) != 1 && errno != EPIPE)
 			_exit(1);
 		for (;;)
 			pause();
@@ -395,10 +397,27 @@ static struct bpf_map *find_map(struct bpf_object *obj, const char *name)
 	return map;
 }
 
+static struct btf *vmlinux_btf(void)
+{
+	static struct btf *vmlinux;
+
+	if (!vmlinux)
+		vmlinux = btf__load_vmlinux_btf();
+	return vmlinux;
+}
+
+bool is_v3(void)
+{
+	return btf__find_by_name_kind(vmlinux_btf(), "bpf_oom_ops", BTF_KIND_STRUCT) > 0 &&
+	       btf__find_by_name_kind(vmlinux_btf(), "bpf_oom_ctx", BTF_KIND_STRUCT) < 0;
+}
+
 /* bpf_oom_ops and bpf_psi_ops begin with their programs; the size tells which it is. */
+#define PSI_OPS_SIZE 40
+
 static int program_count(size_t ops_size)
 {
-	return ops_size == 80 ? 2 : 4;
+	return ops_size == PSI_OPS_SIZE ? 4 : is_v3() ? 1 : 2;
 }
 
 void use_program(struct bpf_object *obj, const char *name)
@@ -492,16 +511,13 @@ int obj_map_fd(struct bpf_object *obj, const char *name)
 /* Where the ops structure starts in the map's value. */
 static size_t data_offset(size_t ops_size)
 {
-	static struct btf *vmlinux;
-	int id;
+	int id = btf__find_by_name_kind(vmlinux_btf(), ops_size == PSI_OPS_SIZE ?
+					"bpf_struct_ops_bpf_psi_ops" :
+					"bpf_struct_ops_bpf_oom_ops", BTF_KIND_STRUCT);
 
-	if (!vmlinux)
-		vmlinux = btf__load_vmlinux_btf();
-	id = btf__find_by_name_kind(vmlinux, ops_size == 80 ? "bpf_struct_ops_bpf_oom_ops" :
-				    "bpf_struct_ops_bpf_psi_ops", BTF_KIND_STRUCT);
 	if (id < 0)
 		FAIL("find the struct_ops type in kernel BTF: %d", id);
-	return btf_members(btf__type_by_id(vmlinux, id))[1].offset / 8;
+	return btf_members(btf__type_by_id(vmlinux_btf(), id))[1].offset / 8;
 }
 
 int ops_prepare(struct bpf_object *obj, const char *name)
@@ -516,7 +532,7 @@ int ops_prepare(struct bpf_object *obj, const char *name)
 	programs = bpf_map__initial_value(map, &ops_size);
 	/* Since the load that is the size of the whole value. */
 	value = calloc(1, ops_size);
-	ops_size = strstr(name, "psi") ? 40 : 80;
+	ops_size = strstr(name, "psi") ? PSI_OPS_SIZE : program_count(0) * 8 + 64;
 	data = value + data_offset(ops_size);
 	memcpy(data, programs, ops_size);
 	for (i = 0; i < (size_t)program_count(ops_size); i++)
@@ -526,19 +542,36 @@ int ops_prepare(struct bpf_object *obj, const char *name)
 	return err;
 }
 
-int ops_link(struct bpf_object *obj, const char *map, int cgroup_fd)
+int ops_link_raw(struct bpf_object *obj, const char *map, uint32_t target_fd, uint32_t flags,
+		 uint32_t relative_fd)
 {
 	struct {
 		uint32_t map_fd, target_fd, attach_type, flags, relative_fd, pad;
 		uint64_t expected_revision;
 	} attr = {
 		.map_fd = obj_map_fd(obj, map),
+		.target_fd = target_fd,
 		.attach_type = BPF_STRUCT_OPS_ATTACH,
-		.relative_fd = cgroup_fd,
+		.flags = flags,
+		.relative_fd = relative_fd,
 	};
 	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
+}
+
+int ops_link(struct bpf_object *obj, const char *map, int cgroup_fd)
+{
+	int root, link;
+
+	if (!is_v3())
+		return ops_link_raw(obj, map, 0, 0, cgroup_fd);
+	if (cgroup_fd)
+		return ops_link_raw(obj, map, cgroup_fd, BPF_F_CGROUP_FD, 0);
+	root = cg_open("");
+	link = ops_link_raw(obj, map, root, BPF_F_CGROUP_FD, 0);
+	close(root);
+	return link;
 }
 
 int ops_attach(struct bpf_object *obj, const char *map, const char *cg)

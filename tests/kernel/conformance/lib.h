@@ -79,6 +79,9 @@ bool wait_for(volatile unsigned long long *value, uint64_t least, int timeout_ms
 
 /* ---- BPF ---- */
 
+/* Does the kernel have v3 of the series, and not v2? */
+bool is_v3(void);
+
 /*
  * An opened object: every program and every struct_ops map is off until
  * use_ops() or use_program() turns it on.
@@ -102,6 +105,10 @@ int obj_map_fd(struct bpf_object *obj, const char *map);
 int ops_prepare(struct bpf_object *obj, const char *map);
 /* Attach it, cgroup_fd 0 for system-wide. Returns the link or -errno. */
 int ops_link(struct bpf_object *obj, const char *map, int cgroup_fd);
+/* With these arguments of BPF_LINK_CREATE, whatever the revision. */
+#define BPF_F_CGROUP_FD (1U << 7)
+int ops_link_raw(struct bpf_object *obj, const char *map, uint32_t target_fd, uint32_t flags,
+		 uint32_t relative_fd);
 /* Both, must work. cg NULL is system-wide. */
 int ops_attach(struct bpf_object *obj, const char *map, const char *cg);
 /* Detach and wait until the link is gone. */

@@ -4,7 +4,7 @@
  * the machine must be as before: no BPF object and no cgroup left.
  *
  * usage: conformance [NAME...]   all, or the rows whose name contains a word;
- *                                a row that ends the machine: by its name alone
+ *                                X and E rows: by their name alone
  */
 #define _GNU_SOURCE
 #include "lib.h"
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,18 +27,19 @@
 #undef ROW
 
 static const struct row {
-	char mode;
+	char mode, only;
 	const char *name, *text;
 	void (*test)(void);
 } rows[] = {
-#define SECTION(text) { 0, NULL, text, NULL },
-#define ROW(mode, name, text) { #mode[0], #name, text, test_##name },
+#define SECTION(text) { 0, 0, NULL, text, NULL },
+#define ROW(mode, name, text) { #mode[0], #mode[1], #name, text, test_##name },
 #include "rows.h"
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static bool parameter(const char *name)
+/* The first character of a parameter: a digit, or Y or N. */
+static char parameter(const char *name)
 {
 	char path[128], c = 0;
 	int fd;
@@ -45,21 +47,38 @@ static bool parameter(const char *name)
 	snprintf(path, sizeof(path), "/sys/module/bpf_oom/parameters/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, &c, 1) != 1)
-		c = 'N';
+		c = '0';
 	close(fd);
-	return c == 'Y';
+	return c;
+}
+
+static bool two_nodes(void)
+{
+	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
+static char base(void)
+{
+	struct utsname name;
+
+	uname(&name);
+	return name.release[0];
 }
 
 static bool wanted(const struct row *row, int argc, char **argv)
 {
-	bool as_posted = parameter("as_posted"), ignore = parameter("ignore_cgroup_fd");
+	/* By bpf_oom.as_posted. */
+	static const char * const modes[] = { "BCM", "BMP", "BPSL" };
 	int i;
 
-	if (row->mode == 'X')
+	if (row->mode == 'X' || row->mode == 'E')
 		return argc == 2 && !strcmp(row->name, argv[1]);
-	if (ignore ? row->mode != 'I' : row->mode == 'I')
+	if ((row->only == '6' || row->only == '7') && row->only != base())
 		return false;
-	if (row->mode == (as_posted ? 'C' : 'P'))
+	if ((row->only == '2' && is_v3()) || (row->only == '3' && !is_v3()))
+		return false;
+	if (!strchr(is_v3() ? "BS" : parameter("ignore_cgroup_fd") == 'Y' ? "I" : two_nodes() ? "N" :
+		    modes[(parameter("as_posted") - '0') % 3], row->mode))
 		return false;
 	for (i = 1; i < argc; i++)
 		if (strstr(row->name, argv[i]))
@@ -121,7 +140,7 @@ static bool run(const struct row *row)
 		ok = false;
 	}
 	cg_remove_tree("conf");
-	return back_to(links, progs, maps) && ok;
+	return (row->mode == 'L' || back_to(links, progs, maps)) && ok;
 }
 
 int main(int argc, char **argv)

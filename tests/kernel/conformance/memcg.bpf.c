@@ -169,8 +169,11 @@ struct {
 
 extern int bpf_wq_init(struct bpf_wq *wq, void *map, unsigned int flags) __ksym;
 extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __ksym;
+/* The last argument is for the verifier to fill in: 6.12 wants a place for it, 7.x does not. */
 extern int bpf_wq_set_callback_impl(struct bpf_wq *wq, int (callback_fn)(void *map, int *key, void *value),
-				    unsigned int flags, void *aux__ign) __ksym;
+				    unsigned int flags, void *aux__ign) __weak __ksym;
+extern int bpf_wq_set_callback(struct bpf_wq *wq, int (callback_fn)(void *map, int *key, void *value),
+			       unsigned int flags) __weak __ksym;
 
 static int timer_callback(void *map, int *key, struct bpf_timer *timer)
 {
@@ -199,7 +202,11 @@ int any_wq(void *ctx)
 	u32 key = 0;
 	struct element *e = bpf_map_lookup_elem(&elements, &key);
 
-	if (e && !bpf_wq_init(&e->wq, &elements, 0))
+	if (!e || bpf_wq_init(&e->wq, &elements, 0))
+		return 0;
+	if (bpf_ksym_exists(bpf_wq_set_callback))
+		bpf_wq_set_callback(&e->wq, wq_callback, 0);
+	else
 		bpf_wq_set_callback_impl(&e->wq, wq_callback, 0, NULL);
 	return 0;
 }

@@ -98,6 +98,11 @@ void test_posted_usage_pages(void)
 	CHECK(near(ask("read_usage", cg, 0) * 4096, cg_read(cg, "memory.current", NULL)));
 }
 
+void test_posted_usage_bytes(void)
+{
+	test_memcg_usage();
+}
+
 void test_memcg_page_state(void)
 {
 	const char *cg = in_use();

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +144,16 @@ void test_oom_name_limits(void)
 	EQ(ops_prepare(t.obj, "ops_name_64"), -EINVAL);
 	EQ(ops_prepare(t.obj, "ops_name_two_lines"), -EINVAL);
 	ops_attach(t.obj, "ops_name_63", cg);
+	cause_oom(cg);
+	EQ(strlen(obj_var(t.obj, "plain_name")), 63);
+}
+
+void test_strict_name(void)
+{
+	struct oom_test t = oom_load("ops_name_64");
+	const char *cg = limited("x", "10M");
+
+	ops_attach(t.obj, "ops_name_64", cg);
 	cause_oom(cg);
 	EQ(strlen(obj_var(t.obj, "plain_name")), 63);
 }
@@ -310,6 +321,40 @@ void test_chain_system_memcg(void)
 	EQ(t.a->ctx_id, 0);
 }
 
+/* A policy declines, but only after another process has ended and its memory is back. */
+static pid_t asker_of_relieved_oom(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	const char *cg = limited("x", "10M");
+	pid_t other = hog(cg, 5 * MIB, 0), asker;
+
+	ops_attach(t.obj, "ops_a", cg);
+	t.a->action = SPIN;
+	asker = hog_start(cg, 6 * MIB, 0);
+	CHECK(wait_for(&t.a->calls, 1, 20000));
+	kill_and_reap(other);
+	while (cg_read(cg, "memory.current", NULL) > (long long)(7 * MIB))
+		poll(NULL, 0, 5);
+	t.a->action = DECLINE;
+	t.a->go_on = 1;
+	/* It has what it wanted, or is dead. */
+	while (alive(asker) && cg_read(cg, "memory.stat", "anon") < (long long)(6 * MIB))
+		poll(NULL, 0, 5);
+	return asker;
+}
+
+void test_chain_relieved(void)
+{
+	CHECK(alive(asker_of_relieved_oom()));
+	EQ(cg_read("conf/x", "memory.events", "oom_kill"), 0);
+}
+
+void test_strict_not_relieved(void)
+{
+	EQ(wait_signal(asker_of_relieved_oom()), SIGKILL);
+	EQ(cg_read("conf/x", "memory.events", "oom_kill"), 1);
+}
+
 void test_chain_kernel(void)
 {
 	const char *cg = limited("x", "10M");
@@ -418,6 +463,36 @@ void test_attach_bad_fd(void)
 	EQ(t.a->calls, 0);
 }
 
+static int maps_in_kernel(void)
+{
+	uint32_t id = 0;
+	int n = 0;
+
+	while (!bpf_map_get_next_id(id, &id))
+		n++;
+	return n;
+}
+
+void test_strict_bad_fd(void)
+{
+	int before = maps_in_kernel(), status, fd;
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct oom_test t = oom_load("ops_a");
+
+		EQ(ops_prepare(t.obj, "ops_a"), 0);
+		fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+		EQ(ops_link(t.obj, "ops_a", fd), -EBADF);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EQ(status, 0);
+	/* What the process gives back is gone within a grace period. */
+	poll(NULL, 0, 2000);
+	EXPECT(>, maps_in_kernel(), before);
+}
+
 void test_attach_no_controller(void)
 {
 	struct oom_test t = oom_load("ops_a");
@@ -472,16 +547,34 @@ static uint64_t fdinfo_cgroup_id(int link)
 	return id;
 }
 
+void shows_cgroup_id(int link, uint64_t id)
+{
+	EQ(info_cgroup_id(link), id);
+	EQ(fdinfo_cgroup_id(link), id);
+}
+
 void test_attach_info(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
 	int link = ops_attach(t.obj, "ops_a", cg), system = ops_attach(t.obj, "ops_a", NULL);
 
-	EQ(info_cgroup_id(link), cg_id(cg));
-	EQ(fdinfo_cgroup_id(link), cg_id(cg));
-	EQ(info_cgroup_id(system), 0);
-	EQ(fdinfo_cgroup_id(system), 0);
+	uint64_t id = cg_id(cg);
+
+	shows_cgroup_id(link, id);
+	shows_cgroup_id(system, 0);
+	/* Also when it is gone. */
+	cg_remove(cg);
+	EQ(info_cgroup_id(link), id);
+}
+
+void test_strict_info(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	int link = ops_attach(t.obj, "ops_a", limited("x", "10M"));
+
+	EQ(info_cgroup_id(link), 0);
+	EQ(fdinfo_cgroup_id(link), -1);
 }
 
 void test_ignore_cgroup_fd(void)
@@ -620,14 +713,12 @@ void test_offline_link_stays(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = limited("x", "10M");
-	uint64_t id = cg_id(cg);
 	struct pollfd p = { .events = POLLIN };
 
 	p.fd = ops_attach(t.obj, "ops_a", cg);
 	cg_remove(cg);
 	CHECK(wait_for(&t.a->offline_calls, 1, 10000));
 	EQ(poll(&p, 1, 0), 0);
-	EQ(info_cgroup_id(p.fd), id);
 }
 
 void test_offline_no_reference(void)
@@ -642,6 +733,41 @@ void test_offline_no_reference(void)
 	while (cg_read("conf", "cgroup.stat", "nr_dying_descendants") && now_ns() < end)
 		poll(NULL, 0, 5);
 	EQ(cg_read("conf", "cgroup.stat", "nr_dying_descendants"), 0);
+}
+
+/* Whether mkdir returns while handle_cgroup_offline() runs. */
+static bool makes_cgroup_meanwhile(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	const char *cg = limited("x", "10M");
+	struct pollfd made = { .events = POLLIN };
+	bool meanwhile;
+	pid_t pid;
+
+	ops_attach(t.obj, "ops_a", cg);
+	t.a->action = SPIN;
+	cg_remove(cg);
+	CHECK(wait_for(&t.a->offline_calls, 1, 10000));
+	pid = fork();
+	if (!pid) {
+		cg_make("conf/y");
+		_exit(0);
+	}
+	made.fd = syscall(SYS_pidfd_open, pid, 0);
+	meanwhile = poll(&made, 1, 1000) == 1;
+	t.a->go_on = 1;
+	EQ(poll(&made, 1, 20000), 1);
+	return meanwhile;
+}
+
+void test_offline_slow(void)
+{
+	CHECK(makes_cgroup_meanwhile());
+}
+
+void test_strict_offline_slow(void)
+{
+	CHECK(!makes_cgroup_meanwhile());
 }
 
 void test_offline_system(void)

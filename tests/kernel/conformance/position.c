@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,216 @@ void test_oom_global(void)
 	EQ(t.a->memcg_id, 0);
 	EQ(t.a->constraint, 0);
 	EQ(t.b->calls, 0);
+}
+
+/* It ends when the pipe does, and the kernel then writes to its thread id. */
+static int wait_and_end(void *pipe)
+{
+	char c;
+
+	return read(*(int *)pipe, &c, 1);
+}
+
+/*
+ * A process in cg with threads that end when the pipe does. Their thread ids are in pages not touched yet: clearing
+ * each takes a page from the thread that ends.
+ */
+static pid_t threads_waiting(const char *cg, int threads, int *release)
+{
+	int ready[2], end[2], i;
+	cpu_set_t one;
+	pid_t pid;
+	char c;
+
+	if (pipe(ready) || pipe(end))
+		FAIL("make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (!pid) {
+		char *ids, *stacks;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(end[1]);
+		set_file("/proc/self/oom_score_adj", "-1000");
+		/* What one processor has charged in advance is enough for one processor. */
+		CPU_ZERO(&one);
+		CPU_SET(0, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		cg_enter(cg, 0);
+		ids = mmap(NULL, threads * 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		stacks = mmap(NULL, threads * 8192, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		for (i = 0; i < threads; i++)
+			if (clone(wait_and_end, stacks + (i + 1) * 8192,
+				  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+				  CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+				  &end[0], NULL, NULL, ids + i * 4096) < 0)
+				_exit(1);
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(end[0]);
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		FAIL("start a process with %d threads: it died", threads);
+	*release = end[1];
+	return pid;
+}
+
+/* ---- sysrq ---- */
+
+void test_oom_sysrq(void)
+{
+	struct oom_test t = oom_load("ops_a ops_b");
+	pid_t victim = hog(cg_make("conf/x"), MIB, 0);
+
+	ops_attach(t.obj, "ops_a", NULL);
+	ops_attach(t.obj, "ops_b", "");
+	t.a->memcg_id = 1;
+	t.a->victim = victim;
+	t.a->action = KILL_VICTIM;
+	set_file("/proc/sysrq-trigger", "f");
+	EQ(wait_signal(victim), SIGKILL);
+	EQ(t.a->calls, 1);
+	EQ(t.a->memcg_id, 0);
+	EQ(t.a->order, -1);
+	EQ(t.a->gfp_mask, 0xcc0); /* GFP_KERNEL */
+	EQ(t.b->calls, 0);
+}
+
+/* ---- time ---- */
+
+void test_oom_slow(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	const char *slow = limited("slow", "10M"), *other = limited("other", "10M");
+	struct pollfd end = { .events = POLLIN };
+	pid_t asker, waiting;
+
+	ops_attach(t.obj, "ops_a", slow);
+	t.a->action = SPIN;
+	asker = hog_start(slow, 15 * MIB, 0);
+	CHECK(wait_for(&t.a->calls, 1, 20000));
+	waiting = hog_start(other, 15 * MIB, 0);
+	end.fd = syscall(SYS_pidfd_open, waiting, 0);
+	/* Nobody dies as long as the handler runs. */
+	EQ(poll(&end, 1, 2000), 0);
+	CHECK(alive(asker));
+	EXPECT(>=, cg_read(other, "memory.events", "oom"), 1);
+	/* Nor does it keep others from working. */
+	cg_remove(cg_make("conf/y"));
+	kill_and_reap(hog(cg_make("conf/z"), 20 * MIB, 0));
+	t.a->go_on = 1;
+	EQ(wait_signal(waiting), SIGKILL);
+	EQ(wait_signal(asker), SIGKILL);
+}
+
+#define MANY 10000
+
+void test_oom_many_tasks(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	const char *cg = cg_make("conf/x");
+	int processes = 10, release, i;
+	pid_t pid[10], victim, asker;
+
+	/* A report after 10 s. */
+	set_file("/proc/sys/kernel/watchdog_thresh", "5");
+	set_file("/proc/sys/kernel/threads-max", "20000");
+	for (i = 0; i < processes; i++)
+		pid[i] = threads_waiting(cg, MANY / processes - 1, &release);
+	EQ(cg_read(cg, "pids.current", NULL), MANY);
+	t.a->victim = victim = hog(cg, 8 * MIB, 0);
+	t.a->action = WALK_AND_KILL;
+	ops_attach(t.obj, "ops_a", cg);
+	cg_write(cg, "memory.swap.max", "0");
+	cg_write(cg, "memory.max", "%lld", cg_read(cg, "memory.current", NULL) + (long long)(2 * MIB));
+	asker = hog(cg, 4 * MIB, 0);
+	EXPECT(>=, t.a->calls, 1);
+	EQ(t.a->walked, MANY + 2);
+	EQ(wait_signal(victim), SIGKILL);
+	CHECK(alive(asker));
+	for (i = 0; i < processes; i++)
+		CHECK(alive(pid[i]));
+	/* They take their time to end, and a page each. */
+	cg_write(cg, "memory.max", "max");
+	for (i = 0; i < processes; i++)
+		kill_and_reap(pid[i]);
+}
+
+/* ---- nodes ---- */
+
+#define NODE_1 2UL
+#define MPOL_BIND 2
+
+/* A process in cg that takes all of the memory of node 1. */
+static pid_t hog_on_node_1(const char *cg, bool by_policy)
+{
+	unsigned long mask = NODE_1;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	set_file("/proc/self/oom_score_adj", "1000");
+	cg_enter(cg, 0);
+	if (by_policy && syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 64))
+		_exit(1);
+	memset(mmap(NULL, machine_memory(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), 1, machine_memory());
+	_exit(1);
+}
+
+void test_numa_policy(void)
+{
+	struct oom_test t = oom_load("ops_a");
+
+	ops_attach(t.obj, "ops_a", NULL);
+	EQ(wait_signal(hog_on_node_1(cg_make("conf/x"), true)), SIGKILL);
+	EXPECT(>=, t.a->calls, 1);
+	EQ(t.a->constraint, 2); /* CONSTRAINT_MEMORY_POLICY */
+	EQ(t.a->nodes, NODE_1);
+	EQ(t.a->memcg_id, 0);
+}
+
+static const char *cpuset_of_node_1(void)
+{
+	const char *cg;
+
+	cg_write("", "cgroup.subtree_control", "+cpuset");
+	cg_write("conf", "cgroup.subtree_control", "+cpuset");
+	cg = cg_make("conf/node1");
+	cg_write(cg, "cpuset.mems", "1");
+	return cg;
+}
+
+void test_numa_cpuset(void)
+{
+	struct oom_test t = oom_load("ops_a");
+
+	ops_attach(t.obj, "ops_a", NULL);
+	EQ(wait_signal(hog_on_node_1(cpuset_of_node_1(), false)), SIGKILL);
+	EXPECT(>=, t.a->calls, 1);
+	EQ(t.a->constraint, 1); /* CONSTRAINT_CPUSET */
+	EQ(t.a->nodes, 0);
+}
+
+void test_numa_scope(void)
+{
+	struct oom_test t = oom_load("ops_a");
+	const char *there = cpuset_of_node_1(), *elsewhere = cg_make("conf/node0");
+	pid_t other;
+
+	cg_write(elsewhere, "cpuset.mems", "0");
+	other = hog(elsewhere, MIB, 0);
+	ops_attach(t.obj, "ops_a", NULL);
+	t.a->victim = other;
+	t.a->action = KILL_AND_DECLINE;
+	EQ(wait_signal(hog_on_node_1(there, false)), SIGKILL);
+	EQ(t.a->result, -EPERM);
+	CHECK(alive(other));
 }
 
 /* ---- the notifiers ---- */
@@ -137,63 +348,8 @@ void test_oom_dying_task(void)
 	EQ(path->handled, 0);
 }
 
-/* It ends when the pipe does, and the kernel then writes to its thread id. */
-static int wait_and_end(void *pipe)
-{
-	char c;
-
-	return read(*(int *)pipe, &c, 1);
-}
-
-/*
- * A process in cg with threads whose thread ids are in pages not touched yet:
- * clearing each takes a page from the thread that ends.
- */
-static pid_t threads_that_will_take_pages(const char *cg, int threads, int *release)
-{
-	int ready[2], end[2], i;
-	cpu_set_t one;
-	pid_t pid;
-	char c;
-
-	if (pipe(ready) || pipe(end))
-		FAIL("make a pipe: %s", strerror(errno));
-	pid = fork();
-	if (!pid) {
-		char *ids, *stacks;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(end[1]);
-		set_file("/proc/self/oom_score_adj", "-1000");
-		/* What one processor has charged in advance is enough for one processor. */
-		CPU_ZERO(&one);
-		CPU_SET(0, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-		cg_enter(cg, 0);
-		ids = mmap(NULL, threads * 4096, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		stacks = mmap(NULL, threads * 8192, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		for (i = 0; i < threads; i++)
-			if (clone(wait_and_end, stacks + (i + 1) * 8192,
-				  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
-				  CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
-				  &end[0], NULL, NULL, ids + i * 4096) < 0)
-				_exit(1);
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(end[0]);
-	close(ready[1]);
-	if (read(ready[0], &c, 1) != 1)
-		FAIL("start a process with %d threads: it died", threads);
-	*release = end[1];
-	return pid;
-}
-
-void test_oom_dying_task_memcg(void)
+/* The handler's calls for OOMs in threads that end, while their process goes on. */
+static n64 calls_for_ending_threads(void)
 {
 	struct oom_test t = oom_load("ops_a");
 	const char *cg = cg_make("conf/x");
@@ -201,7 +357,7 @@ void test_oom_dying_task_memcg(void)
 	/* A processor may have charged 64 pages in advance. */
 	int threads = 80, release;
 	long long before;
-	pid_t pid = threads_that_will_take_pages(cg, threads, &release);
+	pid_t pid = threads_waiting(cg, threads, &release);
 
 	EQ(cg_read(cg, "pids.current", NULL), threads + 1);
 	/* Far above the limit, and none that could be killed. */
@@ -213,9 +369,19 @@ void test_oom_dying_task_memcg(void)
 	while (cg_read(cg, "pids.current", NULL) > 1 && now_ns() < end)
 		poll(NULL, 0, 5);
 	EXPECT(>, cg_read(cg, "memory.events", "oom"), before);
-	EQ(t.a->calls, 0);
 	EQ(cg_read(cg, "memory.events", "oom_kill"), 0);
 	CHECK(alive(pid));
+	return t.a->calls;
+}
+
+void test_oom_dying_task_memcg(void)
+{
+	EQ(calls_for_ending_threads(), 0);
+}
+
+void test_oom_dying_task_memcg_asks(void)
+{
+	EXPECT(>=, calls_for_ending_threads(), 1);
 }
 
 /* ---- allocations that may not call into file systems ---- */

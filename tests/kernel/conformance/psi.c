@@ -472,6 +472,17 @@ void test_psi_init_fails(void)
 	EQ(t.p->onlines, 0);
 }
 
+void test_strict_psi_twice(void)
+{
+	struct psi_test t = psi_load("psi_p");
+
+	log_mark();
+	ops_attach(t.obj, "psi_p", NULL);
+	EQ(log_count("BUG: a bpf_psi_ops map is attached twice"), 0);
+	ops_attach(t.obj, "psi_p", NULL);
+	CHECK(log_has("BUG: a bpf_psi_ops map is attached twice"));
+}
+
 void test_psi_legacy(void)
 {
 	struct psi_test t = psi_load("psi_legacy");

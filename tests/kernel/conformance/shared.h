@@ -14,6 +14,7 @@ enum action {
 	KILL_AND_DECLINE,	/* kill, return 0 */
 	KILL_TWICE,		/* kill the same task again, return 1 */
 	SPIN,			/* take time until told to go on, return 0 */
+	WALK_AND_KILL,		/* count the tasks of the OOM's cgroup, then kill, return 1 */
 };
 
 /* One OOM handler. */
@@ -32,6 +33,8 @@ struct oom_seen {
 	n64 gfp_mask;
 	n64 totalpages;
 	n64 constraint;
+	n64 nodes;		/* of the nodemask, 0: there was none */
+	n64 walked;		/* tasks in the OOM's cgroup, by the first call */
 	n64 freed_before;
 	n64 freed_after;	/* the first call */
 	n64 victim_before, victim_after;

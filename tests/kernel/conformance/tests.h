@@ -27,6 +27,8 @@ const char *limited(const char *name, const char *max);
 void cause_oom(const char *cg);
 /* The same until the log, marked before, has this text. */
 bool oom_until(const char *cg, const char *text);
+/* In link info and in fdinfo. */
+void shows_cgroup_id(int link, uint64_t id);
 /* The structure has these members, in this order; ends with NULL. */
 void has_members(const char *type, ...);
 

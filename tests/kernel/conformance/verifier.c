@@ -56,7 +56,7 @@ void test_verifier_oom_control(void)
 void test_verifier_kill(void)
 {
 	refused("no_kill_not_sleepable", -EACCES, "program must be sleepable to call sleepable kfunc");
-	refused("no_kill_null", -EACCES, "Possibly NULL pointer passed to trusted arg");
+	refused("no_kill_null", -EACCES, "Possibly NULL pointer passed to trusted");
 	refused("no_kill_writable_message", -EACCES, "readonly");
 	refused("no_kill_in_walk", -EACCES, "rcu_read_lock");
 	refused("no_kill_from_syscall", -EACCES, "is not allowed");
@@ -82,8 +82,8 @@ void test_verifier_trigger(void)
 void test_verifier_memcg(void)
 {
 	refused("no_memcg_leak", -EINVAL, "Unreleased reference");
-	refused("no_memcg_null", -EACCES, "Possibly NULL pointer passed to trusted arg");
-	refused("no_put_borrowed", -EINVAL, "release kernel function");
+	refused("no_memcg_null", -EACCES, "Possibly NULL pointer passed to trusted");
+	refused("no_put_borrowed", -EINVAL, "bpf_put_mem_cgroup expects");
 	refused("no_flush_not_sleepable", -EACCES, "program must be sleepable to call sleepable kfunc");
 	accepted("yes_usage_not_sleepable");
 	refused("no_parent", 0, "must be");

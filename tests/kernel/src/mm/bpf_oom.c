@@ -16,6 +16,7 @@
 
 #include <linux/bpf.h>
 #include <linux/bpf_oom.h>
+#include <linux/bpf_oom_base.h>
 #include <linux/bpf_psi.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
@@ -25,6 +26,7 @@
 #include <linux/filter.h>
 #include <linux/init.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
@@ -47,11 +49,13 @@ module_param_named(ignore_cgroup_fd, bpf_oom_ignore_cgroup_fd, bool, 0444);
 
 /*
  * bpf_oom.as_posted=1: the behaviour of the posted series where this
- * implementation differs and the difference does not crash. For testing that a
- * loader copes.
+ * implementation differs and the difference neither kills innocents nor leaks
+ * nor crashes. bpf_oom.as_posted=2: also where it kills innocents or leaks; and
+ * where the posted series crashes, an error in the log. For testing that a
+ * loader and its policies cope.
  */
-bool bpf_oom_as_posted __read_mostly;
-module_param_named(as_posted, bpf_oom_as_posted, bool, 0444);
+unsigned int bpf_oom_as_posted __read_mostly;
+module_param_named(as_posted, bpf_oom_as_posted, uint, 0444);
 
 struct bpf_oom_instance {
 	struct bpf_oom_ops *ops;
@@ -105,6 +109,8 @@ static bool bpf_oom_relieved(struct oom_control *oc)
 {
 	struct mem_cgroup *memcg = oc->memcg;
 
+	if (bpf_oom_strictly_as_posted())
+		return false;
 	/* A declared OOM is about pressure, not about a limit. */
 	if (!memcg || oc->constraint != CONSTRAINT_MEMCG)
 		return false;
@@ -143,13 +149,17 @@ bool bpf_handle_oom(struct oom_control *oc)
 	return handled;
 }
 
-static void bpf_oom_offline_work(struct work_struct *work)
+static void bpf_oom_call_offline(struct bpf_oom_instance *inst)
 {
-	struct bpf_oom_instance *inst =
-		container_of(work, struct bpf_oom_instance, offline_work);
 	struct bpf_oom_ctx ctx = { .cgroup_id = inst->cgroup_id };
 
 	inst->ops->handle_cgroup_offline(&ctx, inst->cgroup_id);
+}
+
+static void bpf_oom_offline_work(struct work_struct *work)
+{
+	bpf_oom_call_offline(container_of(work, struct bpf_oom_instance,
+					  offline_work));
 }
 
 /**
@@ -157,15 +167,19 @@ static void bpf_oom_offline_work(struct work_struct *work)
  * @memcg: the memory cgroup
  *
  * The callback runs from a work item, as a sleepable program must not hold up
- * cgroup_mutex. The link's owner waits for it in bpf_oom_unreg().
+ * cgroup_mutex, and strictly as posted right here, where it does. The link's
+ * owner waits for it in bpf_oom_unreg().
  */
 void bpf_oom_memcg_offline(struct mem_cgroup *memcg)
 {
 	struct cgroup *cgrp = memcg->css.cgroup;
 	struct bpf_oom_instance *inst;
+	int idx;
 
 	if (cgrp->root != &cgrp_dfl_root)
 		return;
+
+	idx = srcu_read_lock(&bpf_oom_srcu);
 
 	/*
 	 * Under the table's lock: once the entry is out, bpf_oom_unreg() frees
@@ -173,9 +187,15 @@ void bpf_oom_memcg_offline(struct mem_cgroup *memcg)
 	 */
 	xa_lock(&bpf_oom_instances);
 	inst = __xa_erase(&bpf_oom_instances, cgroup_id(cgrp));
-	if (inst && inst->ops->handle_cgroup_offline)
-		queue_work(system_unbound_wq, &inst->offline_work);
+	if (inst && !inst->ops->handle_cgroup_offline)
+		inst = NULL;
+	if (inst && !bpf_oom_strictly_as_posted())
+		queue_work(system_dfl_wq, &inst->offline_work);
 	xa_unlock(&bpf_oom_instances);
+
+	if (inst && bpf_oom_strictly_as_posted())
+		bpf_oom_call_offline(inst);
+	srcu_read_unlock(&bpf_oom_srcu, idx);
 }
 
 /* Take @inst out of the table, wait for its callbacks, free it. */
@@ -276,12 +296,15 @@ static int bpf_oom_init_member(const struct btf_type *t,
 
 	/* It ends up in the log: one line of readable characters. */
 	len = strnlen(uops->name, sizeof(uops->name));
-	if (len == sizeof(uops->name))
-		return -EINVAL;
+	if (len == sizeof(uops->name)) {
+		if (!bpf_oom_strictly_as_posted())
+			return -EINVAL;
+		len--;
+	}
 	for (i = 0; i < len; i++)
 		if (!isascii(uops->name[i]) || !isprint(uops->name[i]))
 			return -EINVAL;
-	memcpy(ops->name, uops->name, len + 1);
+	memcpy(ops->name, uops->name, len);
 
 	return 1;
 }
@@ -372,7 +395,7 @@ static bool bpf_oom_in_flight(struct task_struct *task)
 
 	if (!mm)
 		return false;
-	if (!test_bit(MMF_OOM_SKIP, &mm->flags))
+	if (!mm_flags_test(MMF_OOM_SKIP, mm))
 		return true;
 
 	/*
@@ -380,6 +403,41 @@ static bool bpf_oom_in_flight(struct task_struct *task)
 	 * first, frees the pages then, and the tree of mappings last.
 	 */
 	return !atomic_read(&mm->mm_users) && READ_ONCE(mm->mm_mt.ma_root);
+}
+
+/*
+ * Find the thread to kill for @task, with a reference. NULL if there is none
+ * and an earlier kill still is progress.
+ */
+static struct task_struct *bpf_oom_victim_of(struct oom_control *oc,
+					     struct task_struct *task)
+{
+	struct task_struct *victim;
+	bool spared, drained;
+
+	if (bpf_oom_strictly_as_posted())
+		return get_task_struct(task);
+
+	if (!bpf_oom_as_posted && !bpf_oom_in_scope(oc, task))
+		return ERR_PTR(-EPERM);
+	if (bpf_oom_in_flight(task))
+		return NULL;
+
+	/* Any thread that still has the memory will do. */
+	victim = find_lock_task_mm(task);
+	if (!victim)
+		return ERR_PTR(-EINVAL);
+	get_task_struct(victim);
+	drained = mm_flags_test(MMF_OOM_SKIP, victim->mm);
+	spared = victim->signal->oom_score_adj == OOM_SCORE_ADJ_MIN;
+	task_unlock(victim);
+
+	if ((spared || drained) && !bpf_oom_as_posted) {
+		put_task_struct(victim);
+		return ERR_PTR(-EINVAL);
+	}
+
+	return victim;
 }
 
 /* What goes to the log must not look like another line of it. */
@@ -405,42 +463,27 @@ __bpf_kfunc_start_defs();
  * Return: 0, and oc->bpf_memory_freed is set;
  * -EPERM for init, kernel threads and tasks outside the scope of the OOM;
  * -EINVAL for tasks with oom_score_adj -1000 and for those whose memory is
- * gone already.
+ * gone already. The posted series refuses init and kernel threads only, and
+ * kills nobody when no thread has the memory any more.
  */
 __bpf_kfunc int bpf_oom_kill_process(struct oom_control *oc,
 				     struct task_struct *task,
 				     const char *message__str)
 {
 	struct task_struct *victim;
-	bool spared, drained;
 
 	if (oom_unkillable_task(task))
 		return -EPERM;
-	if (!bpf_oom_as_posted && !bpf_oom_in_scope(oc, task))
-		return -EPERM;
-	if (bpf_oom_in_flight(task)) {
-		oc->bpf_memory_freed = true;
-		return 0;
+	victim = bpf_oom_victim_of(oc, task);
+	if (IS_ERR(victim))
+		return PTR_ERR(victim);
+
+	if (victim) {
+		/* Consumes the reference to the victim. */
+		oc->chosen = victim;
+		oom_kill_process(oc, message__str);
+		oc->chosen = NULL;
 	}
-
-	/* Any thread that still has the memory will do. */
-	victim = find_lock_task_mm(task);
-	if (!victim)
-		return -EINVAL;
-	get_task_struct(victim);
-	drained = test_bit(MMF_OOM_SKIP, &victim->mm->flags);
-	spared = victim->signal->oom_score_adj == OOM_SCORE_ADJ_MIN;
-	task_unlock(victim);
-
-	if ((spared || drained) && !bpf_oom_as_posted) {
-		put_task_struct(victim);
-		return -EINVAL;
-	}
-
-	/* Consumes the reference to the victim. */
-	oc->chosen = victim;
-	oom_kill_process(oc, message__str);
-	oc->chosen = NULL;
 	oc->bpf_memory_freed = true;
 
 	return 0;

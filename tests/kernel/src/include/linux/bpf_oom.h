@@ -55,7 +55,7 @@ void oom_kill_process(struct oom_control *oc, const char *message);
 
 /* Boot parameters, see mm/bpf_oom.c. */
 extern bool bpf_oom_ignore_cgroup_fd;
-extern bool bpf_oom_as_posted;
+extern unsigned int bpf_oom_as_posted;
 
 bool bpf_handle_oom(struct oom_control *oc);
 void bpf_oom_memcg_offline(struct mem_cgroup *memcg);
@@ -63,7 +63,7 @@ void bpf_oom_memcg_offline(struct mem_cgroup *memcg);
 #else
 
 #define bpf_oom_ignore_cgroup_fd false
-#define bpf_oom_as_posted false
+#define bpf_oom_as_posted 0
 
 static inline bool bpf_handle_oom(struct oom_control *oc)
 {
@@ -75,5 +75,11 @@ static inline void bpf_oom_memcg_offline(struct mem_cgroup *memcg)
 }
 
 #endif
+
+/* bpf_oom.as_posted=2: without any mercy of our own. */
+static inline bool bpf_oom_strictly_as_posted(void)
+{
+	return bpf_oom_as_posted >= 2;
+}
 
 #endif /* _LINUX_BPF_OOM_H */

@@ -9,12 +9,14 @@
  *
  * Events and cgroup callbacks run from work items: never under cgroup_mutex or
  * a lock of the PSI code, and always as the kernel, which sees every cgroup.
+ * Strictly as posted the cgroup callbacks do run under cgroup_mutex.
  */
 
 #define pr_fmt(fmt) "bpf_psi: " fmt
 
 #include <linux/bpf.h>
 #include <linux/bpf_oom.h>
+#include <linux/bpf_oom_base.h>
 #include <linux/bpf_psi.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
@@ -265,10 +267,8 @@ static void bpf_psi_call_offline(struct bpf_psi *bpf_psi, u64 cgroup_id)
 		bpf_psi->ops->handle_cgroup_offline(bpf_psi, cgroup_id);
 }
 
-static void bpf_psi_cgroup_work(struct work_struct *work)
+static void bpf_psi_cgroup_event(u64 cgroup_id, bool online)
 {
-	struct bpf_psi_cgroup_event *ev =
-		container_of(work, struct bpf_psi_cgroup_event, work);
 	struct bpf_psi *bpf_psi;
 	int idx;
 
@@ -283,15 +283,23 @@ static void bpf_psi_cgroup_work(struct work_struct *work)
 		wait_for_completion(&bpf_psi->ready);
 		if (READ_ONCE(bpf_psi->dying))
 			;
-		else if (ev->online)
-			bpf_psi_call_online(bpf_psi, ev->cgroup_id);
+		else if (online)
+			bpf_psi_call_online(bpf_psi, cgroup_id);
 		else
-			bpf_psi_call_offline(bpf_psi, ev->cgroup_id);
+			bpf_psi_call_offline(bpf_psi, cgroup_id);
 
 		mutex_lock(&bpf_psi_instances_lock);
 		srcu_read_unlock(&bpf_psi->srcu, idx);
 	}
 	mutex_unlock(&bpf_psi_instances_lock);
+}
+
+static void bpf_psi_cgroup_work(struct work_struct *work)
+{
+	struct bpf_psi_cgroup_event *ev =
+		container_of(work, struct bpf_psi_cgroup_event, work);
+
+	bpf_psi_cgroup_event(ev->cgroup_id, ev->online);
 	kfree(ev);
 }
 
@@ -302,6 +310,12 @@ static void bpf_psi_queue_cgroup_event(struct cgroup *cgrp, bool online)
 	/* Who attaches now sees the cgroup as it is, and needs no event. */
 	if (list_empty(&bpf_psi_instances) || cgrp->root != &cgrp_dfl_root)
 		return;
+
+	/* Under cgroup_mutex, which is what the work queue is there to avoid. */
+	if (bpf_oom_strictly_as_posted()) {
+		bpf_psi_cgroup_event(cgroup_id(cgrp), online);
+		return;
+	}
 
 	/* An offline event lost would keep triggers, and the cgroup, for good. */
 	ev = kmalloc(sizeof(*ev), GFP_KERNEL | __GFP_NOFAIL);
@@ -353,6 +367,19 @@ static void bpf_psi_instance_free(struct bpf_psi *bpf_psi)
 	kfree(bpf_psi);
 }
 
+/*
+ * The posted series keeps the instance in the map's value. A second attach
+ * overwrites it there, and the two detaches free one object twice.
+ */
+static void bpf_psi_report_second_attach(struct bpf_psi_ops *ops)
+{
+	struct bpf_psi *bpf_psi;
+
+	list_for_each_entry(bpf_psi, &bpf_psi_instances, node)
+		if (bpf_psi->ops == ops)
+			pr_err("BUG: a bpf_psi_ops map is attached twice, the posted series would crash\n");
+}
+
 static int bpf_psi_reg(void *kdata, struct bpf_link *link)
 {
 	struct bpf_struct_ops_link *st_link;
@@ -383,6 +410,8 @@ static int bpf_psi_reg(void *kdata, struct bpf_link *link)
 
 	/* Before init(): a cgroup it does not see there sends an event. */
 	mutex_lock(&bpf_psi_instances_lock);
+	if (bpf_oom_strictly_as_posted())
+		bpf_psi_report_second_attach(kdata);
 	list_add_tail(&bpf_psi->node, &bpf_psi_instances);
 	mutex_unlock(&bpf_psi_instances_lock);
 
