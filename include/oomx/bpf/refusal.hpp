@@ -127,7 +127,7 @@ inline constexpr auto refusals = std::to_array<refusal>({
     {request::create_trigger, EINVAL, errc::invalid_argument,
      "the stall is zero or longer than the window, or the window is over 10 s, or no multiple of "
      "2 s where CAP_SYS_RESOURCE is missing",
-     "choose a window from 0.5 s to 10 s; run with CAP_SYS_RESOURCE"},
+     "choose a window of at most 10 s; run with CAP_SYS_RESOURCE"},
     {request::create_trigger, ENOENT, errc::not_found, "there is no such cgroup",
      "open the cgroup again"},
     {request::create_trigger, ENXIO, errc::unsupported, "it has no memory controller",
