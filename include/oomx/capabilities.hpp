@@ -16,6 +16,7 @@
 #include <oomx/bpf/trial.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/capability.hpp>
+#include <oomx/cgroup.hpp>
 #include <oomx/machine_files.hpp>
 
 namespace oomx {
@@ -238,7 +239,8 @@ struct capabilities : kernel_capabilities {
     }
     auto found = probe(*kernel);
     if (!found.cgroup_attach.is_conclusive()) {
-        found.cgroup_attach = judge_cgroup_attach(bpf::try_cgroup_scope(*kernel));
+        const auto around = bpf::own_cgroup().value_or(cgroup::root());
+        found.cgroup_attach = judge_cgroup_attach(bpf::try_cgroup_scope(*kernel, around));
     }
     if (!found.usage_in_bytes.is_conclusive()) {
         found.usage_in_bytes = judge_usage(bpf::try_usage(*kernel));

@@ -39,6 +39,7 @@
 #include <oomx/bpf/object.hpp>
 #include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/pinned_maps.hpp>
+#include <oomx/bpf/places.hpp>
 #include <oomx/bpf/preferences_map.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/ring_buffer.hpp>

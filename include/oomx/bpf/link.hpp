@@ -20,6 +20,7 @@ namespace oomx::bpf {
 
 /// What the kernel says of a link.
 struct link_info {
+    std::uint32_t id = 0;     ///< the link's own; not used again before the next boot
     std::uint32_t map_id = 0; ///< of the struct_ops map; 0 once it is detached
     std::optional<cgroup_id>
         where{}; ///< root_cgroup: system-wide; nothing: this kernel does not say
@@ -66,7 +67,7 @@ public:
         if (raw.type != BPF_LINK_TYPE_STRUCT_OPS) {
             return failure(errc::mismatch, "it is no link of a policy");
         }
-        return link_info{raw.map_id, abi::attached_cgroup(fd_.native_handle())};
+        return link_info{raw.id, raw.map_id, abi::attached_cgroup(fd_.native_handle())};
     }
 
     /// The link's descriptor, still owned here.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,8 +11,12 @@
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
 #include <oomx/bpf/link.hpp>
+#include <oomx/bpf/places.hpp>
 #include <oomx/bpf/refusal.hpp>
+#include <oomx/bpf/trial.hpp>
 #include <oomx/cgroup.hpp>
+#include <oomx/config.h>
+#include <oomx/ids.hpp>
 #include <oomx/pressure.h>
 #include <oomx/pressure.hpp>
 #include <oomx/result.hpp>
@@ -23,18 +28,16 @@ namespace oomx::bpf {
 /// policy's programs alive. Thread-safe.
 class [[nodiscard]] ops {
 public:
-    /// `as`: the revision whose ops the map holds; `cgroup_scope`: whether this kernel attaches to
-    /// cgroups, or why not.
-    ops(unique_fd map, abi::revision as, std::string policy, result<void> cgroup_scope)
-        : map_{std::move(map)}, as_{as}, policy_{std::move(policy)},
-          cgroup_scope_{std::move(cgroup_scope)} {}
+    /// `as`: the revision whose ops the map holds; `control`: the policy's memory, to outlive this
+    /// object.
+    ops(unique_fd map, abi::revision as, std::string policy, oomx_control& control)
+        : map_{std::move(map)}, as_{as}, policy_{std::move(policy)}, places_{control} {}
 
-    /// Where the init() of a pressure policy says how its triggers came out, and a lock for that:
-    /// to outlive this object.
-    void report_to(oomx_triggers& triggers, const oomx_watches& watches, std::mutex& attaching) {
+    /// Where the init() of a pressure policy says how its triggers came out: to outlive this
+    /// object.
+    void report_to(oomx_triggers& triggers, const oomx_watches& watches) {
         triggers_ = &triggers;
         watches_ = &watches;
-        attaching_ = &attaching;
     }
 
     /// Links it to a cgroup, or system-wide for cgroup::root(). Errors as loaded_policy::attach().
@@ -42,6 +45,25 @@ public:
         return within(link_to(where), [&] {
             return fmt::format("attach policy '{}' to {}", policy_, where.path().native());
         });
+    }
+
+    /// Fails for a pressure policy that has been attached before. The kernel's v2 keeps in such a
+    /// policy's map what belongs to its one attachment: a second one overwrites that, and the
+    /// machine crashes when the first one ends. Error: busy.
+    [[nodiscard]] result<void> require_attachable() const {
+        if (for_pressure() && !places_.none()) {
+            return failure(errc::busy,
+                           "it has been attached before, and a loaded pressure policy can be "
+                           "attached once",
+                           "load it anew");
+        }
+        return {};
+    }
+
+    /// Where a link of these ops is attached, root_cgroup for system-wide: by the kernel's word, or
+    /// else by the policy's memory. Nothing if neither knows.
+    [[nodiscard]] std::optional<cgroup_id> where(const link_info& of) const {
+        return of.where ? of.where : places_.find(of.id);
     }
 
     /// Whether they are of a pressure policy.
@@ -56,20 +78,25 @@ public:
 private:
     [[nodiscard]] result<link> link_to(const cgroup& where) const {
         if (!where.is_root()) {
-            if (!cgroup_scope_) {
-                return pass_on(result<void>{cgroup_scope_});
-            }
             // The kernel would take the nearest ancestor that has it.
             if (auto controlled = where.require_memory_controller(); !controlled) {
                 return pass_on(std::move(controlled));
             }
+            if (auto scoped = require_cgroup_scope(where); !scoped) {
+                return pass_on(std::move(scoped));
+            }
         }
-        return for_pressure() ? link_with_triggers() : bpf::attach(native_handle(), where, as_);
+        const std::scoped_lock lock{attaching_};
+        if (auto possible = require_attachable(); !possible) {
+            return pass_on(std::move(possible));
+        }
+        auto linked =
+            for_pressure() ? link_with_triggers() : bpf::attach(native_handle(), where, as_);
+        return linked ? remembered(std::move(*linked), where.id()) : std::move(linked);
     }
 
     /// The link is there even if a trigger is not: see struct oomx_triggers. Then it goes again.
     [[nodiscard]] result<link> link_with_triggers() const {
-        const std::scoped_lock lock{*attaching_};
         __atomic_store_n(&triggers_->error, 0, __ATOMIC_RELEASE);
         auto linked = bpf::attach(native_handle(), cgroup::root(), as_);
         const int error = __atomic_load_n(&triggers_->error, __ATOMIC_ACQUIRE);
@@ -82,13 +109,22 @@ private:
         return linked;
     }
 
+    [[nodiscard]] result<link> remembered(link made, cgroup_id where) const {
+        const auto info = made.info();
+        if (!info) {
+            return failure(info.error());
+        }
+        places_.remember(info->id, where);
+        return made;
+    }
+
     unique_fd map_;
     abi::revision as_;
     std::string policy_;
-    result<void> cgroup_scope_;
+    places places_;
+    mutable std::mutex attaching_;
     oomx_triggers* triggers_ = nullptr;
     const oomx_watches* watches_ = nullptr;
-    std::mutex* attaching_ = nullptr;
 };
 
 } // namespace oomx::bpf

@@ -37,7 +37,7 @@ struct refusal {
 
 /// Every answer that the kernel side has for what oomx asks, but those that an oomx program cannot
 /// provoke. Sources: kernel/bpf/{syscall,inode,bpf_struct_ops}.c, kernel/sched/psi.c and
-/// kernel/cgroup/cgroup.c of Linux 6.12; for the series, its revisions v2 and v3.
+/// kernel/cgroup/cgroup.c of Linux 6.12; for the series, its revisions.
 inline constexpr auto refusals = std::to_array<refusal>({
     {request::load, EPERM, errc::not_permitted, "this process may not load BPF programs",
      "run as root, or with CAP_BPF and CAP_PERFMON"},
@@ -134,7 +134,7 @@ inline constexpr auto refusals = std::to_array<refusal>({
      "write +memory to its parent's cgroup.subtree_control"},
     {request::create_trigger, ENOSPC, errc::exhausted,
      "the kernel's triggers fire once, and max_renewed have been made anew",
-     "put the policy in the place of itself: attachment::replace()"},
+     "load the policy anew and put it in the place of this one: attachment::replace()"},
     {request::create_trigger, EOPNOTSUPP, errc::unsupported, "the kernel keeps no pressure figures",
      "boot with psi=1; write 1 to the cgroup's cgroup.pressure"},
     {request::create_trigger, ENODEV, errc::not_found, "the policy is being detached", "none"},
