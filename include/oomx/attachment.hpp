@@ -181,6 +181,13 @@ private:
         if (auto possible = next->require_attachable(); !possible) {
             return possible;
         }
+        if (next->can_take_over()) {
+            auto taken = next->take_over(link_, *policy_, where_.id());
+            if (taken) {
+                policy_ = std::move(next);
+            }
+            return taken;
+        }
         if (auto possible = try_pin(*next); !possible) {
             return possible;
         }

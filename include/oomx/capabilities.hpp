@@ -132,14 +132,13 @@ struct capabilities : kernel_capabilities {
     using enum capability::state;
     switch (revision) {
     case bpf::abi::revision::v2:
-        return {yes, "struct bpf_oom_ops as in v2 of the series", {}};
     case bpf::abi::revision::v3:
-    case bpf::abi::revision::v4_wip:
         return {yes,
-                fmt::format("struct bpf_oom_ops as in {} of the series, on which oomx was never "
-                            "run",
-                            bpf::abi::name(revision)),
+                fmt::format("struct bpf_oom_ops as in {} of the series", bpf::abi::name(revision)),
                 {}};
+    case bpf::abi::revision::v4_wip:
+        return {
+            yes, "struct bpf_oom_ops as in v4-wip of the series, on which oomx was never run", {}};
     case bpf::abi::revision::none:
         return {no, "this kernel has no bpf_oom: its types lack the struct_ops bpf_oom_ops",
                 std::string{run_the_series}};

@@ -156,6 +156,9 @@ template <typename CreateLink = create_link>
 [[nodiscard]] result<link> link_ops(int map_fd, int cgroup_fd, abi::revision as,
                                     const CreateLink& create = {}) {
     link_attempt attempt = create(abi::link_request(as, map_fd, cgroup_fd));
+    if (as == abi::revision::v3 && attempt.system_error == EBUSY) {
+        return failure(errc::not_found, EBUSY, "the cgroup is being removed", "none");
+    }
     if (!attempt.fd) {
         return refused(request::attach, attempt.system_error);
     }
@@ -327,11 +330,6 @@ template <typename CreateLink = create_link>
                                   const CreateLink& create = {}) {
     if (where.is_root() && as == abi::revision::v2) {
         return link_ops(map_fd, abi::system_wide_fd, as, create);
-    }
-    if (where.is_root() && as == abi::revision::v4_wip) {
-        return failure(errc::unsupported,
-                       "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known",
-                       "attach to the cgroups that are meant");
     }
     auto directory = directory_of(where);
     if (!directory) {

@@ -47,6 +47,24 @@ public:
         });
     }
 
+    /// Whether a link can be given these ops instead of others, without a gap between the two.
+    [[nodiscard]] bool can_take_over() const { return abi::links_are_updated(as_); }
+
+    /// Gives them to a link that has the ops `old`. The link stays where it is, and its pins stay.
+    /// Errors: not_found (it is detached), busy (it has other ops by now), not_permitted.
+    [[nodiscard]] result<void> take_over(const link& from, const ops& old, cgroup_id where) const {
+        const std::scoped_lock lock{attaching_};
+        const auto info = from.info();
+        if (!info) {
+            return failure(info.error());
+        }
+        auto updated = from.update(native_handle(), old.native_handle());
+        if (updated) {
+            places_.remember(info->id, where);
+        }
+        return updated;
+    }
+
     /// Fails for a pressure policy that has been attached before. The kernel's v2 keeps in such a
     /// policy's map what belongs to its one attachment: a second one overwrites that, and the
     /// machine crashes when the first one ends. Error: busy.

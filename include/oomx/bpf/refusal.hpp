@@ -16,6 +16,7 @@ enum class request : std::uint8_t {
     load,           ///< BPF_PROG_LOAD, BPF_MAP_CREATE
     publish,        ///< BPF_MAP_UPDATE_ELEM of a struct_ops map
     attach,         ///< BPF_LINK_CREATE
+    update,         ///< BPF_LINK_UPDATE
     detach,         ///< BPF_LINK_DETACH
     pin,            ///< BPF_OBJ_PIN
     open_pin,       ///< BPF_OBJ_GET
@@ -57,7 +58,6 @@ inline constexpr auto refusals = std::to_array<refusal>({
 
     {request::attach, EBUSY, errc::busy, "another policy is attached there", "detach it first"},
     {request::attach, EEXIST, errc::busy, "another policy is attached there", "detach it first"},
-    {request::attach, ESTALE, errc::busy, "the policies there changed meanwhile", "try again"},
     {request::attach, EPERM, errc::not_permitted, "this process may not attach policies",
      "run as root, or with CAP_BPF and CAP_PERFMON"},
     {request::attach, EACCES, errc::not_permitted, "this process may not attach policies",
@@ -70,11 +70,19 @@ inline constexpr auto refusals = std::to_array<refusal>({
      "write +memory to its parent's cgroup.subtree_control"},
     {request::attach, EINVAL, errc::rejected, "the kernel does not take the request",
      "the kernel log may say why"},
-    {request::attach, E2BIG, errc::unsupported,
-     "this kernel does not know the fields of the request",
-     "run a kernel whose bpf_oom attaches to cgroups"},
+    {request::attach, E2BIG, errc::exhausted, "64 policies are attached there",
+     "detach one of them first"},
     {request::attach, ENOMEM, errc::exhausted, "the kernel has no memory for it",
      "raise the memory limit of this process's cgroup"},
+
+    {request::update, ENOLINK, errc::not_found,
+     "it is detached: its cgroup was removed, or somebody has detached it", "attach anew"},
+    {request::update, EPERM, errc::busy, "somebody has put another policy in its place",
+     "adopt what is there, or attach anew"},
+    {request::update, EINVAL, errc::rejected, "the kernel does not take the one for the other",
+     "detach the one, then attach the other"},
+    {request::update, EOPNOTSUPP, errc::unsupported, "this kernel cannot exchange policies",
+     "detach the one, then attach the other"},
 
     {request::detach, EOPNOTSUPP, errc::unsupported,
      "this kernel detaches no link that others hold",

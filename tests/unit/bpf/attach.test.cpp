@@ -178,25 +178,20 @@ TEST_CASE("The whole system is no cgroup to v2") {
     CHECK(asked == std::vector{words{7, 0, 44, 0, 0}});
 }
 
-TEST_CASE("v4-wip is not asked for the whole system, which nobody has described") {
-    std::vector<words> asked;
-    const auto refused =
-        bpf::attach(map_fd, oomx::cgroup::root(), revision::v4_wip, recorder{0, &asked});
-    REQUIRE(!refused);
-    CHECK(refused.error().code() == errc::unsupported);
-    CHECK(refused.error().message() ==
-          "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known; attach to the "
-          "cgroups that are meant");
-    CHECK(asked.empty());
-}
-
 TEST_CASE("A place that is taken says so, in the words of every revision") {
     CHECK(code_of(EBUSY) == errc::busy);
     CHECK(refusal_of(EBUSY) == "another policy is attached there (EBUSY); detach it first");
     CHECK(code_of(EEXIST) == errc::busy);
     CHECK(refusal_of(EEXIST) == "another policy is attached there (EEXIST); detach it first");
-    CHECK(code_of(ESTALE) == errc::busy);
-    CHECK(refusal_of(ESTALE) == "the policies there changed meanwhile (ESTALE); try again");
+    CHECK(code_of(E2BIG) == errc::exhausted);
+    CHECK(refusal_of(E2BIG) == "64 policies are attached there (E2BIG); detach one of them first");
+}
+
+TEST_CASE("What v2 says of a place that is taken, v3 says of a cgroup on its way out") {
+    const auto refused = bpf::link_ops(map_fd, cgroup_fd, revision::v3, recorder{EBUSY});
+    REQUIRE(!refused);
+    CHECK(refused.error().code() == errc::not_found);
+    CHECK(refused.error().message() == "the cgroup is being removed (EBUSY); none");
 }
 
 namespace {
