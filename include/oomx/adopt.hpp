@@ -89,6 +89,9 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
         return pass_on(std::move(place));
     }
     auto ops = policy->ops();
+    if (auto waiting = ops->wait_for(*link, where.id()); !waiting) {
+        return pass_on(std::move(waiting));
+    }
     return adopted<P>{std::move(*policy),
                       attachment{std::move(*link), std::move(ops), std::move(*place), pin}};
 }

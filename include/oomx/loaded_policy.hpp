@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -17,6 +18,7 @@
 
 #include <oomx/attachment.hpp>
 #include <oomx/bpf/abi.hpp>
+#include <oomx/bpf/departures.hpp>
 #include <oomx/bpf/map_memory.hpp>
 #include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/preferences_map.hpp>
@@ -48,8 +50,17 @@ public:
         if (!memory) {
             return pass_on(std::move(memory));
         }
-        return loaded_policy{std::make_shared<state>(std::move(ops), as, std::move(events),
-                                                     std::move(preferences), std::move(*memory))};
+        std::optional<bpf::departures> departed;
+        if (bpf::abi::links_hang_up(as)) {
+            auto made = bpf::departures::make();
+            if (!made) {
+                return pass_on(std::move(made));
+            }
+            departed = std::move(*made);
+        }
+        return loaded_policy{std::make_shared<state>(std::move(ops), as, std::move(departed),
+                                                     std::move(events), std::move(preferences),
+                                                     std::move(*memory))};
     }
 
     /// Puts it in force for a cgroup and all below it, or for the whole system.
@@ -82,8 +93,9 @@ public:
         if (!ring) {
             return pass_on(std::move(ring));
         }
-        return oomx::events{std::move(*ring), std::shared_ptr<const oomx_control>{
-                                                  state_, &state_->memory->oomx_control}};
+        return oomx::events::make(
+            std::move(*ring),
+            std::shared_ptr<const oomx_control>{state_, &state_->memory->oomx_control}, ops());
     }
 
     /// Changes the config while the policy is in force, wherever it is attached; decisions from
@@ -171,10 +183,11 @@ public:
 
 private:
     struct state {
-        state(unique_fd map, bpf::abi::revision as, unique_fd ring, unique_fd said,
-              bpf::map_memory<shared> mapped)
+        state(unique_fd map, bpf::abi::revision as, std::optional<bpf::departures> departed,
+              unique_fd ring, unique_fd said, bpf::map_memory<shared> mapped)
             : events{std::move(ring)}, preferences{std::move(said)}, memory{std::move(mapped)},
-              ops{std::move(map), as, std::string{P::name}, memory->oomx_control} {
+              ops{std::move(map), as, std::move(departed), std::string{P::name},
+                  memory->oomx_control} {
             if constexpr (pressure_policy<P>) {
                 ops.report_to(memory->oomx_triggers, memory->oomx_configs[0].watches);
             }

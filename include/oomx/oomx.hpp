@@ -32,6 +32,7 @@
 // BPF.
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/departures.hpp>
 #include <oomx/bpf/identity.hpp>
 #include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/bpf/link.hpp>

@@ -118,6 +118,12 @@ inline constexpr std::uint32_t target_is_cgroup = 1U << 7U;
 /// Whether a link can be given another map (BPF_LINK_UPDATE).
 [[nodiscard]] constexpr bool links_are_updated(revision as) { return as == revision::v4_wip; }
 
+/// Whether the kernel detaches the link of a removed cgroup, so that it hangs up, instead of
+/// calling the policy.
+[[nodiscard]] constexpr bool links_hang_up(revision as) {
+    return as == revision::v3 || as == revision::v4_wip;
+}
+
 /// bpf_link_info of a struct_ops link (include/uapi/linux/bpf.h, since 6.4): written out for the
 /// same reason.
 struct link_info {

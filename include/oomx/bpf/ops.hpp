@@ -10,6 +10,7 @@
 
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/departures.hpp>
 #include <oomx/bpf/link.hpp>
 #include <oomx/bpf/places.hpp>
 #include <oomx/bpf/refusal.hpp>
@@ -28,10 +29,12 @@ namespace oomx::bpf {
 /// policy's programs alive. Thread-safe.
 class [[nodiscard]] ops {
 public:
-    /// `as`: the revision whose ops the map holds; `control`: the policy's memory, to outlive this
-    /// object.
-    ops(unique_fd map, abi::revision as, std::string policy, oomx_control& control)
-        : map_{std::move(map)}, as_{as}, policy_{std::move(policy)}, places_{control} {}
+    /// `as`: the revision whose ops the map holds; `departed`: where links hang up; `control`: the
+    /// policy's memory, to outlive this object.
+    ops(unique_fd map, abi::revision as, std::optional<bpf::departures> departed,
+        std::string policy, oomx_control& control)
+        : map_{std::move(map)}, as_{as}, departures_{std::move(departed)},
+          policy_{std::move(policy)}, places_{control} {}
 
     /// Where the init() of a pressure policy says how its triggers came out: to outlive this
     /// object.
@@ -84,6 +87,17 @@ public:
         return of.where ? of.where : places_.find(of.id);
     }
 
+    /// Has departures() tell when this link is detached with its cgroup. Error: system.
+    [[nodiscard]] result<void> wait_for(const link& made, cgroup_id where) const {
+        return departures_ && where != root_cgroup
+                   ? departures_->wait_for(made.native_handle(), where)
+                   : result<void>{};
+    }
+
+    /// Tells of links that are detached; none where the kernel tells the policy of a removed
+    /// cgroup.
+    [[nodiscard]] const std::optional<bpf::departures>& departures() const { return departures_; }
+
     /// Whether they are of a pressure policy.
     [[nodiscard]] bool for_pressure() const { return triggers_ != nullptr; }
 
@@ -132,12 +146,16 @@ private:
         if (!info) {
             return failure(info.error());
         }
+        if (auto waiting = wait_for(made, where); !waiting) {
+            return pass_on(std::move(waiting));
+        }
         places_.remember(info->id, where);
         return made;
     }
 
     unique_fd map_;
     abi::revision as_;
+    std::optional<bpf::departures> departures_;
     std::string policy_;
     places places_;
     mutable std::mutex attaching_;
