@@ -206,6 +206,7 @@ struct trial_tree {
             const auto path = directory.path() / name;
             std::filesystem::create_directory(path);
             oomx::unique_fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+            REQUIRE(fd);
             auto place = oomx::cgroup::adopt(std::move(fd), path);
             REQUIRE(place);
             places.push_back(std::move(*place));
