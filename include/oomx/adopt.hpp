@@ -4,7 +4,6 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,7 +12,6 @@
 #include <oomx/bpf/identity.hpp>
 #include <oomx/bpf/link.hpp>
 #include <oomx/bpf/object.hpp>
-#include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/pinned_maps.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/cgroup.hpp>
@@ -32,18 +30,6 @@ struct [[nodiscard]] adopted {
 };
 
 namespace detail {
-
-/// Whether the kernel attaches to cgroups: proven by a policy that is attached to one. Only a
-/// policy that is not armed yet can be used to try (see prove_cgroup_scope()).
-inline result<void> proven_by(const cgroup& where) {
-    if (where.is_root()) {
-        return failure(errc::unsupported,
-                       "it was adopted from the whole system, which does not show "
-                       "whether this kernel attaches to cgroups",
-                       "load it once more for this cgroup");
-    }
-    return {};
-}
 
 template <policy P>
 result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
@@ -69,26 +55,27 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
                        "another policy is pinned there, or another build of this one",
                        "load this one, and detach that one or replace() it");
     }
-    if (!info->where) {
-        return failure(errc::unsupported, "this kernel does not say where a link is attached",
-                       "remove the pin, and attach anew");
-    }
-    if (*info->where != where.id()) {
-        return failure(errc::mismatch,
-                       fmt::format("it is attached to the cgroup with the id {}, not to {}",
-                                   std::to_underlying(*info->where), where.path().native()),
-                       "that cgroup may have been removed: remove the pin, and attach anew");
-    }
     if (oom_policy<P> && !maps->preferences) {
         return failure(errc::mismatch, "it has no map oomx_preferences",
                        "remove the pin, and attach anew");
     }
-    auto policy = loaded_policy<P>::make(
-        bpf::ops{std::move(maps->ops), bpf::abi::revision_of(*kernel), std::string{P::name},
-                 proven_by(where)},
-        std::move(maps->events), std::move(maps->preferences), maps->data.native_handle());
+    auto policy = loaded_policy<P>::make(std::move(maps->ops), bpf::abi::revision_of(*kernel),
+                                         std::move(maps->events), std::move(maps->preferences),
+                                         maps->data.native_handle());
     if (!policy) {
         return pass_on(std::move(policy));
+    }
+    const auto attached_to = policy->ops()->where(*info);
+    if (!attached_to) {
+        return failure(errc::unsupported,
+                       "neither this kernel nor the policy knows where the link is attached",
+                       "remove the pin, and attach anew");
+    }
+    if (*attached_to != where.id()) {
+        return failure(errc::mismatch,
+                       fmt::format("it is attached to the cgroup with the id {}, not to {}",
+                                   std::to_underlying(*attached_to), where.path().native()),
+                       "that cgroup may have been removed: remove the pin, and attach anew");
     }
     if (const auto now = policy->config();
         wanted != nullptr && std::memcmp(&now, wanted, sizeof now) != 0) {
@@ -102,6 +89,9 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
         return pass_on(std::move(place));
     }
     auto ops = policy->ops();
+    if (auto waiting = ops->wait_for(*link, where.id()); !waiting) {
+        return pass_on(std::move(waiting));
+    }
     return adopted<P>{std::move(*policy),
                       attachment{std::move(*link), std::move(ops), std::move(*place), pin}};
 }
@@ -114,8 +104,9 @@ result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where,
 ///
 /// Nothing is changed where what is pinned is not what is wanted. Errors: not_found (nothing is
 /// pinned there, or it was detached), mismatch (another policy, another build, another cgroup; or
-/// no policy at all), unsupported (a kernel that does not say where a link is attached),
-/// not_permitted (CAP_SYS_ADMIN is needed).
+/// no policy at all), unsupported (where it is attached is not known: the kernel does not say, and
+/// the policy has been attached to many other cgroups since), not_permitted (CAP_SYS_ADMIN is
+/// needed).
 template <policy P>
 [[nodiscard]] result<adopted<P>> adopt(const std::filesystem::path& pin, const cgroup& where) {
     return within(detail::adopt<P>(pin, where, nullptr), [&] {

@@ -93,12 +93,12 @@ public:
     }
 
     /// Puts another policy, or the same with another config, in the place of this one. `next` is a
-    /// loaded_policy.
+    /// loaded_policy; a pressure policy has to be loaded anew for that, also to take its own place.
     ///
-    /// The kernel's v2 has no way to exchange two policies: between the end of one and the start of
-    /// the other, less than a millisecond as a rule (docs/ownership.md), an OOM goes to the
-    /// parent's policy or the kernel's own killer. Where nothing but live fields of the config
-    /// change, loaded_policy::reconfigure() has no such gap. A pin moves to the new one.
+    /// v2 and v3 have no way to exchange two policies: between the end of one and the start of the
+    /// other, less than a millisecond as a rule (docs/ownership.md), an OOM goes to the parent's
+    /// policy or the kernel's own killer. Where nothing but live fields of the config change,
+    /// loaded_policy::reconfigure() has no such gap. A pin moves to the new one.
     ///
     /// After an error the old policy is in force. Should even that not succeed, because somebody
     /// else has taken the place meanwhile, the error says so and the attachment is inert; or its
@@ -177,6 +177,16 @@ private:
             return failure(errc::invalid_argument,
                            "one is asked about OOMs, the other about pressure",
                            "attach the new one, then detach the old one");
+        }
+        if (auto possible = next->require_attachable(); !possible) {
+            return possible;
+        }
+        if (next->can_take_over()) {
+            auto taken = next->take_over(link_, *policy_, where_.id());
+            if (taken) {
+                policy_ = std::move(next);
+            }
+            return taken;
         }
         if (auto possible = try_pin(*next); !possible) {
             return possible;

@@ -16,6 +16,7 @@
 #include <oomx/bpf/trial.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/capability.hpp>
+#include <oomx/cgroup.hpp>
 #include <oomx/machine_files.hpp>
 
 namespace oomx {
@@ -131,14 +132,13 @@ struct capabilities : kernel_capabilities {
     using enum capability::state;
     switch (revision) {
     case bpf::abi::revision::v2:
-        return {yes, "struct bpf_oom_ops as in v2 of the series", {}};
     case bpf::abi::revision::v3:
-    case bpf::abi::revision::v4_wip:
         return {yes,
-                fmt::format("struct bpf_oom_ops as in {} of the series, on which oomx was never "
-                            "run",
-                            bpf::abi::name(revision)),
+                fmt::format("struct bpf_oom_ops as in {} of the series", bpf::abi::name(revision)),
                 {}};
+    case bpf::abi::revision::v4_wip:
+        return {
+            yes, "struct bpf_oom_ops as in v4-wip of the series, on which oomx was never run", {}};
     case bpf::abi::revision::none:
         return {no, "this kernel has no bpf_oom: its types lack the struct_ops bpf_oom_ops",
                 std::string{run_the_series}};
@@ -238,7 +238,8 @@ struct capabilities : kernel_capabilities {
     }
     auto found = probe(*kernel);
     if (!found.cgroup_attach.is_conclusive()) {
-        found.cgroup_attach = judge_cgroup_attach(bpf::try_cgroup_scope(*kernel));
+        const auto around = bpf::own_cgroup().value_or(cgroup::root());
+        found.cgroup_attach = judge_cgroup_attach(bpf::try_cgroup_scope(*kernel, around));
     }
     if (!found.usage_in_bytes.is_conclusive()) {
         found.usage_in_bytes = judge_usage(bpf::try_usage(*kernel));

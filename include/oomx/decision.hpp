@@ -105,8 +105,8 @@ public:
         return scope() == no_cgroup ? limit::max() : limit{bytes{record_.scope_max}};
     }
 
-    /// Where the deciding instance is attached; no_cgroup for system-wide, unknown_cgroup on
-    /// kernels with v3 of the series.
+    /// Where the deciding instance is attached; no_cgroup for system-wide, unknown_cgroup where the
+    /// record does not say.
     [[nodiscard]] cgroup_id attached_to() const { return cgroup_id{record_.attached_to}; }
 
     // --- who ---

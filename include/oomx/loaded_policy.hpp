@@ -8,6 +8,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -15,6 +17,8 @@
 #include <fmt/format.h>
 
 #include <oomx/attachment.hpp>
+#include <oomx/bpf/abi.hpp>
+#include <oomx/bpf/departures.hpp>
 #include <oomx/bpf/map_memory.hpp>
 #include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/preferences_map.hpp>
@@ -37,23 +41,34 @@ public:
     /// The memory that the policy shares with its programs.
     using shared = std::remove_pointer_t<decltype(P::skeleton::data_oomx)>;
 
-    /// Takes over the maps of a loaded policy: what opened_policy::load() and adopt() do.
-    /// `preferences` is none for a pressure policy.
-    [[nodiscard]] static result<loaded_policy> make(bpf::ops ops, unique_fd events,
-                                                    unique_fd preferences, int data_map) {
+    /// Takes over the maps of a loaded policy, of which `ops` holds those of the revision `as`:
+    /// what opened_policy::load() and adopt() do. `preferences` is none for a pressure policy.
+    [[nodiscard]] static result<loaded_policy> make(unique_fd ops, bpf::abi::revision as,
+                                                    unique_fd events, unique_fd preferences,
+                                                    int data_map) {
         auto memory = bpf::map_memory<shared>::open(data_map);
         if (!memory) {
             return pass_on(std::move(memory));
         }
-        return loaded_policy{std::make_shared<state>(std::move(ops), std::move(events),
-                                                     std::move(preferences), std::move(*memory))};
+        std::optional<bpf::departures> departed;
+        if (bpf::abi::links_hang_up(as)) {
+            auto made = bpf::departures::make();
+            if (!made) {
+                return pass_on(std::move(made));
+            }
+            departed = std::move(*made);
+        }
+        return loaded_policy{std::make_shared<state>(std::move(ops), as, std::move(departed),
+                                                     std::move(events), std::move(preferences),
+                                                     std::move(*memory))};
     }
 
     /// Puts it in force for a cgroup and all below it, or for the whole system.
     ///
-    /// Errors: busy (one policy a cgroup), not_found (the cgroup was removed), unsupported (the
-    /// cgroup has no memory controller; or the kernel would ignore which cgroup it is),
-    /// not_permitted.
+    /// Errors: busy (one policy a cgroup; or it could not be told whether the kernel attaches to
+    /// cgroups, as all places above are taken), exhausted (64 policies a cgroup, on v4-wip),
+    /// not_found (the cgroup was removed), unsupported (the cgroup has no memory controller; or the
+    /// kernel would ignore which cgroup it is), not_permitted.
     [[nodiscard]] result<attachment> attach(const cgroup& where) const
         requires oom_policy<P>
     {
@@ -62,9 +77,10 @@ public:
 
     /// Has it watch what its options name.
     ///
-    /// All or nothing. Errors: not_found (a cgroup was removed), unsupported (a cgroup has no
-    /// memory controller; or the kernel keeps no pressure figures), invalid_argument (a window that
-    /// takes CAP_SYS_RESOURCE), not_permitted.
+    /// All or nothing, and once: another attachment takes another load(). Errors: busy (it has been
+    /// attached before), not_found (a cgroup was removed), unsupported (a cgroup has no memory
+    /// controller; or the kernel keeps no pressure figures), invalid_argument (a window that takes
+    /// CAP_SYS_RESOURCE), not_permitted.
     [[nodiscard]] result<attachment> attach() const
         requires pressure_policy<P>
     {
@@ -77,8 +93,9 @@ public:
         if (!ring) {
             return pass_on(std::move(ring));
         }
-        return oomx::events{std::move(*ring), std::shared_ptr<const oomx_control>{
-                                                  state_, &state_->memory->oomx_control}};
+        return oomx::events::make(
+            std::move(*ring),
+            std::shared_ptr<const oomx_control>{state_, &state_->memory->oomx_control}, ops());
     }
 
     /// Changes the config while the policy is in force, wherever it is attached; decisions from
@@ -166,19 +183,21 @@ public:
 
 private:
     struct state {
-        state(bpf::ops taken, unique_fd ring, unique_fd said, bpf::map_memory<shared> mapped)
-            : ops{std::move(taken)}, events{std::move(ring)}, preferences{std::move(said)},
-              memory{std::move(mapped)} {
+        state(unique_fd map, bpf::abi::revision as, std::optional<bpf::departures> departed,
+              unique_fd ring, unique_fd said, bpf::map_memory<shared> mapped)
+            : events{std::move(ring)}, preferences{std::move(said)}, memory{std::move(mapped)},
+              ops{std::move(map), as, std::move(departed), std::string{P::name},
+                  memory->oomx_control} {
             if constexpr (pressure_policy<P>) {
-                ops.report_to(memory->oomx_triggers, memory->oomx_configs[0].watches, writing);
+                ops.report_to(memory->oomx_triggers, memory->oomx_configs[0].watches);
             }
         }
 
-        bpf::ops ops;
         unique_fd events;
         bpf::preferences_map preferences;
         bpf::map_memory<shared> memory;
         std::mutex writing;
+        bpf::ops ops; // after the memory that it refers to
     };
 
     explicit loaded_policy(std::shared_ptr<state> owned) : state_{std::move(owned)} {}

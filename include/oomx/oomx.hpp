@@ -32,6 +32,7 @@
 // BPF.
 #include <oomx/bpf/abi.hpp>
 #include <oomx/bpf/attach.hpp>
+#include <oomx/bpf/departures.hpp>
 #include <oomx/bpf/identity.hpp>
 #include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/bpf/link.hpp>
@@ -39,6 +40,7 @@
 #include <oomx/bpf/object.hpp>
 #include <oomx/bpf/ops.hpp>
 #include <oomx/bpf/pinned_maps.hpp>
+#include <oomx/bpf/places.hpp>
 #include <oomx/bpf/preferences_map.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/bpf/ring_buffer.hpp>

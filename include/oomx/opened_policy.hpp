@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <iterator>
-#include <string>
 #include <utility>
 
 #include <unistd.h>
@@ -14,7 +13,6 @@
 #include <oomx/bpf/attach.hpp>
 #include <oomx/bpf/identity.hpp>
 #include <oomx/bpf/object.hpp>
-#include <oomx/bpf/ops.hpp>
 #include <oomx/btf_view.hpp>
 #include <oomx/capabilities.hpp>
 #include <oomx/loaded_policy.hpp>
@@ -122,13 +120,8 @@ private:
         if (auto published = bpf::publish_ops(policy->obj, ops, *kernel); !published) {
             return pass_on(std::move(published));
         }
-        result<void> scope;
-        if constexpr (oom_policy<P>) {
-            // Still disarmed: it declines wherever a kernel that ignores the cgroup would put it.
-            scope = bpf::prove_cgroup_scope(bpf_map__fd(ops), *revision);
-        }
         __atomic_store_n(&policy->data_oomx->oomx_control.armed, 1, __ATOMIC_RELEASE);
-        return keep(policy, *revision, std::move(scope));
+        return keep(policy, *revision);
     }
 
     /// The revision of the kernel's ops for this policy.
@@ -144,8 +137,8 @@ private:
     }
 
     /// What is needed from here on are a few maps: the object, with the compiled policy, goes.
-    [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy, bpf::abi::revision as,
-                                                       result<void> cgroup_scope) {
+    [[nodiscard]] static result<loaded_policy<P>> keep(const object& policy,
+                                                       bpf::abi::revision as) {
         auto map = duplicate(bpf_map__fd(bpf::ops_map(policy->maps, as)));
         if (!map) {
             return pass_on(std::move(map));
@@ -162,9 +155,8 @@ private:
             }
             preferences = std::move(*own);
         }
-        return loaded_policy<P>::make(
-            bpf::ops{std::move(*map), as, std::string{P::name}, std::move(cgroup_scope)},
-            std::move(*events), std::move(preferences), bpf_map__fd(policy->maps.data_oomx));
+        return loaded_policy<P>::make(std::move(*map), as, std::move(*events),
+                                      std::move(preferences), bpf_map__fd(policy->maps.data_oomx));
     }
 
     object object_;

@@ -34,7 +34,7 @@ struct pressure {
     oomx::share share = oomx::share::full;            ///< which part of the time counts
     /// So much of it is too much: up to the window.
     std::chrono::microseconds stall = std::chrono::milliseconds{500};
-    /// 500 ms to 10 s; a multiple of 2 s for a process without CAP_SYS_RESOURCE.
+    /// Up to 10 s; a multiple of 2 s for a process without CAP_SYS_RESOURCE (kernel/sched/psi.c).
     std::chrono::microseconds window = std::chrono::seconds{2};
 
     /// Alike in all of these.
@@ -43,8 +43,8 @@ struct pressure {
     /// As the policy reads it. Error: invalid_argument.
     [[nodiscard]] result<oomx_pressure> raw() const {
         using namespace std::chrono_literals;
-        if (window < 500ms || window > 10s) {
-            return failure(errc::invalid_argument, "pressure.window is not from 500 ms to 10 s",
+        if (window <= 0us || window > 10s) {
+            return failure(errc::invalid_argument, "pressure.window is not from 1 us to 10 s",
                            "the kernel takes no other");
         }
         if (stall <= 0us || stall > window) {

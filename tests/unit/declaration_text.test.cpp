@@ -44,7 +44,8 @@ TEST_CASE("A watch that is over is told with the reason") {
           "pressure_kill declined in shadow mode, it would have declared cgroup 40 out of memory; "
           "200 ms of full memory stall within 1000 ms\n"
           "  this watch will not fire again: the kernel's triggers fire once, and max_renewed have "
-          "been made anew (ENOSPC); put the policy in the place of itself: attachment::replace()");
+          "been made anew (ENOSPC); load the policy anew and put it in the place of this one: "
+          "attachment::replace()");
 }
 
 TEST_CASE("Every answer to pressure has words") {

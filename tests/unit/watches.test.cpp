@@ -47,11 +47,11 @@ TEST_CASE("64 watches are accepted and one more is refused") {
 
 TEST_CASE("The watch that is out of range is named") {
     const auto raw =
-        watches{.watched = {{cgroup_id{42}, {}}, {cgroup_id{7}, {.window = 1ms}}}}.raw();
+        watches{.watched = {{cgroup_id{42}, {}}, {cgroup_id{7}, {.window = 11s}}}}.raw();
     REQUIRE(!raw);
-    CHECK(raw.error().message() == "watch 1, cgroup 7: pressure.window is not from 500 ms to 10 s; "
+    CHECK(raw.error().message() == "watch 1, cgroup 7: pressure.window is not from 1 us to 10 s; "
                                    "the kernel takes no other");
-    const auto system = watches{.watched = {{oomx::root_cgroup, {.window = 1ms}}}}.raw();
+    const auto system = watches{.watched = {{oomx::root_cgroup, {.window = 11s}}}}.raw();
     REQUIRE(!system);
     CHECK(system.error().message().starts_with("watch 0, the whole system: "));
 }

@@ -2,6 +2,7 @@
 //
 // An agent that comes back to the policy it has left in force.
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -96,6 +97,54 @@ TEST_CASE("An adopted policy can be attached to a second cgroup") {
     auto back = must(oomx::adopt<largest_leaf>(pin, agent.parent.open()));
     auto second = control_group::make("second");
     CHECK(back.policy.attach(second.open()).has_value());
+}
+
+TEST_CASE("A policy adopted from the whole system can be attached to a cgroup") {
+    {
+        auto policy = must(oomx::load<decliner>());
+        must(must(policy.attach(oomx::cgroup::root())).pin(pin));
+    }
+    auto back = must(oomx::adopt<decliner>(pin, oomx::cgroup::root()));
+    auto cgroup = control_group::make("parent");
+    CHECK(back.policy.attach(cgroup.open()).has_value());
+    must(std::move(back.attachment).detach());
+}
+
+TEST_CASE("A policy with two attachments is adopted from each, and for its own cgroup only") {
+    const std::filesystem::path other_pin = "/sys/fs/bpf/oomx-other";
+    const left_in_force<largest_leaf> agent;
+    auto other = control_group::make("other");
+    {
+        auto back = must(oomx::adopt<largest_leaf>(pin, agent.parent.open()));
+        must(must(back.policy.attach(other.open())).pin(other_pin));
+    }
+    CHECK(oomx::adopt<largest_leaf>(pin, agent.parent.open()).has_value());
+    CHECK(oomx::adopt<largest_leaf>(other_pin, other.open()).has_value());
+    CHECK(oomx::adopt<largest_leaf>(pin, other.open()).error().code() == errc::mismatch);
+    CHECK(oomx::adopt<largest_leaf>(other_pin, agent.parent.open()).error().code() ==
+          errc::mismatch);
+    std::filesystem::remove(other_pin);
+}
+
+// The posted v2 does not tell.
+TEST_CASE("Where the kernel does not say where a policy is attached, the policy does") {
+    const auto asked = [](const auto& policy, const oomx::attachment& attachment) {
+        const oomx::bpf::link link{must(oomx::duplicate(attachment.native_handle()))};
+        auto info = must(link.info());
+        info.where = std::nullopt;
+        return policy.ops()->where(info);
+    };
+    auto parent = control_group::make("parent");
+    auto before = must(oomx::load<decliner>());
+    auto after = must(oomx::load<largest_leaf>());
+    auto attachment = must(before.attach(parent.open()));
+    const auto everywhere = must(before.attach(oomx::cgroup::root()));
+
+    CHECK(asked(before, attachment) == parent.id());
+    CHECK(asked(before, everywhere) == oomx::root_cgroup);
+    must(attachment.replace(after));
+    CHECK(asked(after, attachment) == parent.id());
+    CHECK_FALSE(asked(after, everywhere));
 }
 
 TEST_CASE("A policy with another config is not adopted for the one that is wanted") {

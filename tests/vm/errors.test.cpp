@@ -203,12 +203,17 @@ TEST_CASE("A kernel that would attach system-wide instead is refused", "[.][igno
     CHECK(policy.attach(oomx::cgroup::root()).has_value());
 }
 
-TEST_CASE("Such a kernel is recognised while the system's place is taken", "[.][ignores_cgroup]") {
+TEST_CASE("While the system's place is taken such a kernel is not told from others, nor used",
+          "[.][ignores_cgroup]") {
     auto parent = control_group::make("parent");
     deciding<decliner> system{oomx::cgroup::root()};
 
     auto refused = must(oomx::load<largest_leaf>()).attach(parent.open());
 
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().code() == errc::unsupported);
+    CHECK(refused.error().code() == errc::busy);
+    CHECK_THAT(refusal(refused),
+               ContainsSubstring("attach policy 'largest_leaf' to /sys/fs/cgroup/parent: try "
+                                 "whether this kernel attaches to cgroups: ") &&
+                   ContainsSubstring("detach one of them, and try again"));
 }

@@ -158,6 +158,30 @@ TEST_CASE("Nothing of a policy is left in the kernel after it is dropped") {
     CHECK(nothing_is_left_since(before));
 }
 
+TEST_CASE("Loading, attaching and probing again and again leaves nothing in the kernel") {
+    const bpf_census before;
+    {
+        auto parent = control_group::make("parent");
+        for (int i = 0; i < 50; ++i) {
+            auto policy = must(oomx::load<decliner>());
+            const auto attachment = must(policy.attach(parent.open()));
+        }
+        for (int i = 0; i < 50; ++i) {
+            CHECK(oomx::probe_anew().cgroup_attach);
+        }
+        // Where the places to try are taken, too.
+        const auto kernel = must(oomx::btf_view::kernel());
+        const auto place = parent.open();
+        deciding<decliner> here{place};
+        deciding<decliner> everywhere{oomx::cgroup::root()};
+        for (int i = 0; i < 10; ++i) {
+            const auto tried = oomx::bpf::try_cgroup_scope(kernel, place);
+            CHECK((tried || tried.error().code() == oomx::errc::busy));
+        }
+    }
+    CHECK(nothing_is_left_since(before));
+}
+
 TEST_CASE("A removed cgroup is reported, and nothing of its policy stays behind") {
     const bpf_census before;
     {

@@ -4,9 +4,8 @@
 
 /*
  * Everything on the BPF side that knows a revision of the "mm: BPF OOM" series, with abi_psi.bpf.h
- * for pressure; its C++ twin is oomx/bpf/abi.hpp. v2 (27 Oct 2025) is what the test kernel has; v3
- * (26 Jan 2026) and the work branch after it, v4, compile here and have never met a kernel:
- * docs/kernel-support.md.
+ * for pressure; its C++ twin is oomx/bpf/abi.hpp. v2 (27 Oct 2025), v3 (26 Jan 2026) and the work
+ * branch after it, v4; what was tried of them on a kernel: docs/kernel-support.md.
  */
 #include <oomx/decision.h>
 #include <oomx/kernel.bpf.h>
@@ -17,7 +16,17 @@ struct bpf_oom_ctx {
 	__u64 cgroup_id; /* where this instance is attached, 0: system-wide */
 } __attribute__((preserve_access_index));
 
-struct bpf_struct_ops_link;
+struct bpf_struct_ops_link {
+	struct cgroup *cgroup; /* where it is attached: v3 */
+} __attribute__((preserve_access_index));
+
+/* As v2 has it: later revisions attach system-wide to the root, whose id is 1. */
+static __always_inline __u64 oomx_attached_to(struct cgroup *cgroup)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	return id == 1 ? 0 : id;
+}
 
 /* What follows ___ is ours: libbpf looks for bpf_oom_ops and compares the members by name. */
 struct bpf_oom_ops___v2 {
@@ -65,12 +74,11 @@ struct bpf_oom_ops___v4 {
 		.name = policy_name,                                                               \
 	}
 
-/* Where in the link v3 keeps the cgroup has not been described. */
 #define OOMX_ABI_V3(policy_name, on_oom)                                                           \
 	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
 	int BPF_PROG(oomx_oom_v3, struct oom_control *oc, struct bpf_struct_ops_link *link)        \
 	{                                                                                          \
-		return on_oom(oc, OOMX_CGROUP_UNKNOWN);                                            \
+		return on_oom(oc, oomx_attached_to(BPF_CORE_READ(link, cgroup)));                  \
 	}                                                                                          \
 	SEC("?.struct_ops.link")                                                                   \
 	struct bpf_oom_ops___v3 oomx_ops_v3 = {                                                    \
@@ -82,7 +90,7 @@ struct bpf_oom_ops___v4 {
 	SEC("?struct_ops.s/handle_out_of_memory")                                                  \
 	int BPF_PROG(oomx_oom_v4, struct oom_control *oc, struct cgroup *cgroup)                   \
 	{                                                                                          \
-		return on_oom(oc, BPF_CORE_READ(cgroup, kn, id));                                  \
+		return on_oom(oc, oomx_attached_to(cgroup));                                       \
 	}                                                                                          \
 	SEC("?.struct_ops.link")                                                                   \
 	struct bpf_oom_ops___v4 oomx_ops_v4 = {                                                    \

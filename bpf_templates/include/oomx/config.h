@@ -40,14 +40,25 @@ struct oomx_object {
 	__u64 page_size; /* of this machine, bytes */
 };
 
+/* One attachment of the policy. */
+struct oomx_place {
+	__u64 link_id;	 /* of the BPF link; 0: none */
+	__u64 cgroup_id; /* of the cgroup; that of the root: the whole system */
+};
+
+/* The attachments that a policy remembers. */
+#define OOMX_PLACES 64
+
 /* The part of the object both sides write while it is loaded. */
 struct oomx_control {
-	__u64 armed; /* 0: decline at once. Set by user space once the attach scope is proven. */
+	__u64 armed; /* 0: decline at once. Set by user space when all of the policy is loaded. */
 	__u64 generation; /* counts configs; modulo their number, the slot of the one in force */
 	__u64 handled;	  /* OOM events that ended in a kill or in waiting for one */
 	__u64 declined;	  /* OOM events left to the parent or to the kernel */
 	__u64 waited;	  /* how often all there was to do was to wait for an earlier victim */
 	__u64 dropped;	  /* events lost because the ring buffer was full */
+	/* Written by user space, for a process that adopts the policy: not every kernel tells. */
+	struct oomx_place attached_to[OOMX_PLACES];
 };
 
 #endif

@@ -17,7 +17,7 @@
 #include <oomx/text.hpp>
 
 // Everything on the C++ side that knows a revision of the "mm: BPF OOM" series, with attach.hpp;
-// its BPF twin is oomx/abi.bpf.h. Only v2 has been tried on a kernel: docs/kernel-support.md.
+// its BPF twin is oomx/abi.bpf.h. What was tried of which on a kernel: docs/kernel-support.md.
 
 namespace oomx::bpf::abi {
 
@@ -96,7 +96,7 @@ struct link_create {
 };
 static_assert(offsetof(link_create, relative_fd) == 16 && sizeof(link_create) == 32);
 
-/// The cgroup with which v2 means "system-wide"; later revisions name the root's directory.
+/// The cgroup with which v2 means "system-wide"; later revisions take the root's directory.
 inline constexpr int system_wide_fd = 0;
 
 /// BPF_F_CGROUP_FD of v3: target_fd is a cgroup.
@@ -113,6 +113,15 @@ inline constexpr std::uint32_t target_is_cgroup = 1U << 7U;
     call.target_fd = static_cast<std::uint32_t>(cgroup_fd);
     call.flags = as == revision::v3 ? target_is_cgroup : 0;
     return call;
+}
+
+/// Whether a link can be given another map (BPF_LINK_UPDATE).
+[[nodiscard]] constexpr bool links_are_updated(revision as) { return as == revision::v4_wip; }
+
+/// Whether the kernel detaches the link of a removed cgroup, so that it hangs up, instead of
+/// calling the policy.
+[[nodiscard]] constexpr bool links_hang_up(revision as) {
+    return as == revision::v3 || as == revision::v4_wip;
 }
 
 /// bpf_link_info of a struct_ops link (include/uapi/linux/bpf.h, since 6.4): written out for the

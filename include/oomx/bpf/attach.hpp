@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -149,40 +150,15 @@ struct create_link {
     }
 };
 
-/// Whether the kernel looks at the cgroup of a struct_ops link at all.
-///
-/// Kernels without cgroup attach ignore it and attach system-wide (seen on 6.18 with another
-/// struct_ops type). So it is asked to attach to something that is no cgroup, the map itself: a
-/// kernel that looks must refuse that (EBADF: kernel/cgroup/cgroup.c, cgroup_get_from_fd()). The
-/// policy must be disarmed: on a kernel that does not look it is attached system-wide until this
-/// function closes the link again.
-template <typename CreateLink = create_link>
-[[nodiscard]] result<void> prove_cgroup_scope(int map_fd, abi::revision as,
-                                              const CreateLink& create = {}) {
-    const link_attempt attempt = create(abi::link_request(as, map_fd, map_fd));
-    switch (attempt.system_error) {
-    case EBADF:
-        return {};
-    case 0:
-    case EBUSY:
-    case EEXIST:
-        return failure(errc::unsupported,
-                       "this kernel ignores the cgroup of a struct_ops link and would attach the "
-                       "policy to the whole system",
-                       "attach to cgroup::root() if that is meant, or run a kernel whose bpf_oom "
-                       "attaches to cgroups");
-    default:
-        return failure(errc::system, attempt.system_error,
-                       "could not tell whether this kernel attaches to cgroups");
-    }
-}
-
 /// Links a published struct_ops map to the cgroup whose directory a descriptor is, or system-wide.
 /// Errors: as attach().
 template <typename CreateLink = create_link>
 [[nodiscard]] result<link> link_ops(int map_fd, int cgroup_fd, abi::revision as,
                                     const CreateLink& create = {}) {
     link_attempt attempt = create(abi::link_request(as, map_fd, cgroup_fd));
+    if (as == abi::revision::v3 && attempt.system_error == EBUSY) {
+        return failure(errc::not_found, EBUSY, "the cgroup is being removed", "none");
+    }
     if (!attempt.fd) {
         return refused(request::attach, attempt.system_error);
     }
@@ -222,21 +198,138 @@ template <typename CreateLink = create_link>
     return duplicate(where.native_handle(), 1);
 }
 
-/// Links a published struct_ops map to a cgroup, or system-wide for cgroup::root().
+namespace detail {
+
+/// The errors of a proof of cgroup scope.
+inline result<void> cgroup_is_ignored() {
+    return failure(errc::unsupported,
+                   "this kernel ignores the cgroup of a struct_ops link and would attach the "
+                   "policy to the whole system",
+                   "attach to cgroup::root() if that is meant, or run a kernel whose bpf_oom "
+                   "attaches to cgroups");
+}
+
+inline result<void> scope_is_unclear(error why) {
+    return failure(std::move(why).within("try whether this kernel attaches to cgroups"));
+}
+
+/// v2: a kernel that looks at the cgroup has a place for each, one that does not has one place for
+/// all. So two links that are there at the same time prove that it looks.
+template <typename CreateLink>
+result<void> prove_by_two_links(int map_fd, std::span<const cgroup> places,
+                                const CreateLink& create) {
+    const auto link_at = [&](const cgroup& place) -> link_attempt {
+        if (place.native_handle() < 0) {
+            return create(abi::link_request(abi::revision::v2, map_fd, abi::system_wide_fd));
+        }
+        const auto directory = duplicate(place.native_handle(), 1); // 0 is the whole system
+        if (!directory) {
+            return {unique_fd{}, directory.error().system_error()};
+        }
+        return create(abi::link_request(abi::revision::v2, map_fd, directory->native_handle()));
+    };
+
+    const cgroup* first = nullptr;
+    link_attempt held;
+    int why = ENOENT; // there is no place to try
+    for (const cgroup& place : places) {
+        link_attempt made = link_at(place);
+        if (made.fd && first != nullptr) {
+            return {};
+        }
+        if (made.fd) {
+            held = std::move(made);
+            first = &place;
+        } else if (why == ENOENT || made.system_error != EBUSY) {
+            why = made.system_error;
+        }
+    }
+    // All other places are taken: by other policies, or they are the same place. If the first one
+    // is, the whole system's place is free without it, and the first one is taken then.
+    if (why == EBUSY && first != nullptr && first->native_handle() >= 0) {
+        held.fd = {};
+        const link_attempt system = link_at(cgroup::root());
+        if (system.fd) {
+            return link_at(*first).fd ? result<void>{} : cgroup_is_ignored();
+        }
+    }
+    if (why == EBUSY) {
+        return scope_is_unclear({errc::busy, EBUSY,
+                                 "other policies are attached to the cgroup, to all above it and "
+                                 "to the whole system",
+                                 "detach one of them, and try again"});
+    }
+    return scope_is_unclear(refusal_error(request::attach, why));
+}
+
+/// Later revisions: a kernel that looks must refuse what is no cgroup, the map itself (EBADF:
+/// kernel/cgroup/cgroup.c, cgroup_get_from_fd()). Not for v2: the posted one never frees what such
+/// a call has taken.
+template <typename CreateLink>
+result<void> prove_by_no_cgroup(int map_fd, abi::revision as, const CreateLink& create) {
+    const link_attempt attempt = create(abi::link_request(as, map_fd, map_fd));
+    switch (attempt.system_error) {
+    case EBADF:
+        return {};
+    case 0:
+    case EBUSY:
+    case EEXIST:
+        return cgroup_is_ignored();
+    default:
+        return scope_is_unclear(refusal_error(request::attach, attempt.system_error));
+    }
+}
+
+} // namespace detail
+
+/// Whether the kernel looks at the cgroup of a struct_ops link at all: kernels without cgroup
+/// attach ignore it and attach system-wide (seen on 6.18 with another struct_ops type).
 ///
-/// Errors: busy, not_found (the cgroup was removed), not_permitted, unsupported (system-wide on
-/// v4-wip; or as root_directory()). Whether the cgroup has the memory controller is the caller's to
-/// check: not every kernel does.
+/// What is tried are attachments of a map whose handler declines everything, for a moment, to one
+/// or two of these places; cgroup::root() among them stands for v2's "system-wide". Nothing stays
+/// attached. Errors: unsupported if the kernel does not look; any other means that it could not be
+/// told, busy if all places are taken.
+template <typename CreateLink = create_link>
+[[nodiscard]] result<void> prove_cgroup_scope(int map_fd, abi::revision as,
+                                              std::span<const cgroup> places,
+                                              const CreateLink& create = {}) {
+    return as == abi::revision::v2 ? detail::prove_by_two_links(map_fd, places, create)
+                                   : detail::prove_by_no_cgroup(map_fd, as, create);
+}
+
+/// Where to try that: the root's directory, which is hardly ever taken in v2; the cgroup and all
+/// above it, as far as this process sees them; the whole system last, which other programs may want
+/// in that moment. Those without the memory controller are left out: the posted v2 attaches to
+/// another cgroup then.
+[[nodiscard]] inline std::vector<cgroup> trial_places(const cgroup& from) {
+    std::vector<cgroup> places;
+    const auto offer = [&](result<cgroup> place) {
+        if (place && place->has_memory_controller().value_or(false)) {
+            places.push_back(std::move(*place));
+        }
+    };
+    offer(root_directory());
+    if (!from.is_root()) {
+        offer(from.duplicate());
+        for (auto above = from.parent(); above && !above->is_root(); above = above->parent()) {
+            offer(above->duplicate());
+        }
+    }
+    places.push_back(cgroup::root());
+    return places;
+}
+
+/// Links a published struct_ops map to a cgroup, or system-wide for cgroup::root(): v2 has a
+/// word for that, later revisions take the root's directory.
+///
+/// Errors: busy, not_found (the cgroup was removed), exhausted (v4-wip: there are 64), or as
+/// root_directory(). Whether the cgroup has the memory controller is the caller's to check: not
+/// every kernel does.
 template <typename CreateLink = create_link>
 [[nodiscard]] result<link> attach(int map_fd, const cgroup& where, abi::revision as,
                                   const CreateLink& create = {}) {
     if (where.is_root() && as == abi::revision::v2) {
         return link_ops(map_fd, abi::system_wide_fd, as, create);
-    }
-    if (where.is_root() && as == abi::revision::v4_wip) {
-        return failure(errc::unsupported,
-                       "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known",
-                       "attach to the cgroups that are meant");
     }
     auto directory = directory_of(where);
     if (!directory) {

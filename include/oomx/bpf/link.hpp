@@ -20,6 +20,7 @@ namespace oomx::bpf {
 
 /// What the kernel says of a link.
 struct link_info {
+    std::uint32_t id = 0;     ///< the link's own; not used again before the next boot
     std::uint32_t map_id = 0; ///< of the struct_ops map; 0 once it is detached
     std::optional<cgroup_id>
         where{}; ///< root_cgroup: system-wide; nothing: this kernel does not say
@@ -56,6 +57,20 @@ public:
         return refused(request::detach, errno);
     }
 
+    /// Puts another struct_ops map in the place of the one that it has, at once and with its pins
+    /// kept, where abi::links_are_updated(). Errors: not_found (it is detached), busy (it has
+    /// another map by now), not_permitted.
+    [[nodiscard]] result<void> update(int map_fd, int old_map_fd) const {
+        bpf_link_update_opts options{};
+        options.sz = sizeof options;
+        options.flags = BPF_F_REPLACE;
+        options.old_map_fd = static_cast<std::uint32_t>(old_map_fd);
+        if (::bpf_link_update(fd_.native_handle(), map_fd, &options) == 0) {
+            return {};
+        }
+        return refused(request::update, errno);
+    }
+
     /// Asks the kernel. Error: mismatch if it is no struct_ops link.
     [[nodiscard]] result<link_info> info() const {
         abi::link_info raw{};
@@ -66,7 +81,7 @@ public:
         if (raw.type != BPF_LINK_TYPE_STRUCT_OPS) {
             return failure(errc::mismatch, "it is no link of a policy");
         }
-        return link_info{raw.map_id, abi::attached_cgroup(fd_.native_handle())};
+        return link_info{raw.id, raw.map_id, abi::attached_cgroup(fd_.native_handle())};
     }
 
     /// The link's descriptor, still owned here.

@@ -16,6 +16,7 @@ enum class request : std::uint8_t {
     load,           ///< BPF_PROG_LOAD, BPF_MAP_CREATE
     publish,        ///< BPF_MAP_UPDATE_ELEM of a struct_ops map
     attach,         ///< BPF_LINK_CREATE
+    update,         ///< BPF_LINK_UPDATE
     detach,         ///< BPF_LINK_DETACH
     pin,            ///< BPF_OBJ_PIN
     open_pin,       ///< BPF_OBJ_GET
@@ -37,7 +38,7 @@ struct refusal {
 
 /// Every answer that the kernel side has for what oomx asks, but those that an oomx program cannot
 /// provoke. Sources: kernel/bpf/{syscall,inode,bpf_struct_ops}.c, kernel/sched/psi.c and
-/// kernel/cgroup/cgroup.c of Linux 6.12; for the series, its revisions v2 and v3.
+/// kernel/cgroup/cgroup.c of Linux 6.12; for the series, its revisions.
 inline constexpr auto refusals = std::to_array<refusal>({
     {request::load, EPERM, errc::not_permitted, "this process may not load BPF programs",
      "run as root, or with CAP_BPF and CAP_PERFMON"},
@@ -57,7 +58,6 @@ inline constexpr auto refusals = std::to_array<refusal>({
 
     {request::attach, EBUSY, errc::busy, "another policy is attached there", "detach it first"},
     {request::attach, EEXIST, errc::busy, "another policy is attached there", "detach it first"},
-    {request::attach, ESTALE, errc::busy, "the policies there changed meanwhile", "try again"},
     {request::attach, EPERM, errc::not_permitted, "this process may not attach policies",
      "run as root, or with CAP_BPF and CAP_PERFMON"},
     {request::attach, EACCES, errc::not_permitted, "this process may not attach policies",
@@ -70,11 +70,19 @@ inline constexpr auto refusals = std::to_array<refusal>({
      "write +memory to its parent's cgroup.subtree_control"},
     {request::attach, EINVAL, errc::rejected, "the kernel does not take the request",
      "the kernel log may say why"},
-    {request::attach, E2BIG, errc::unsupported,
-     "this kernel does not know the fields of the request",
-     "run a kernel whose bpf_oom attaches to cgroups"},
+    {request::attach, E2BIG, errc::exhausted, "64 policies are attached there",
+     "detach one of them first"},
     {request::attach, ENOMEM, errc::exhausted, "the kernel has no memory for it",
      "raise the memory limit of this process's cgroup"},
+
+    {request::update, ENOLINK, errc::not_found,
+     "it is detached: its cgroup was removed, or somebody has detached it", "attach anew"},
+    {request::update, EPERM, errc::busy, "somebody has put another policy in its place",
+     "adopt what is there, or attach anew"},
+    {request::update, EINVAL, errc::rejected, "the kernel does not take the one for the other",
+     "detach the one, then attach the other"},
+    {request::update, EOPNOTSUPP, errc::unsupported, "this kernel cannot exchange policies",
+     "detach the one, then attach the other"},
 
     {request::detach, EOPNOTSUPP, errc::unsupported,
      "this kernel detaches no link that others hold",
@@ -127,14 +135,14 @@ inline constexpr auto refusals = std::to_array<refusal>({
     {request::create_trigger, EINVAL, errc::invalid_argument,
      "the stall is zero or longer than the window, or the window is over 10 s, or no multiple of "
      "2 s where CAP_SYS_RESOURCE is missing",
-     "choose a window from 0.5 s to 10 s; run with CAP_SYS_RESOURCE"},
+     "choose a window of at most 10 s; run with CAP_SYS_RESOURCE"},
     {request::create_trigger, ENOENT, errc::not_found, "there is no such cgroup",
      "open the cgroup again"},
     {request::create_trigger, ENXIO, errc::unsupported, "it has no memory controller",
      "write +memory to its parent's cgroup.subtree_control"},
     {request::create_trigger, ENOSPC, errc::exhausted,
      "the kernel's triggers fire once, and max_renewed have been made anew",
-     "put the policy in the place of itself: attachment::replace()"},
+     "load the policy anew and put it in the place of this one: attachment::replace()"},
     {request::create_trigger, EOPNOTSUPP, errc::unsupported, "the kernel keeps no pressure figures",
      "boot with psi=1; write 1 to the cgroup's cgroup.pressure"},
     {request::create_trigger, ENODEV, errc::not_found, "the policy is being detached", "none"},

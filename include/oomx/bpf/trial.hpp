@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,7 +22,11 @@
 #include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/bpf/refusal.hpp>
 #include <oomx/btf_view.hpp>
+#include <oomx/cgroup.hpp>
+#include <oomx/cgroup_mounts.hpp>
+#include <oomx/machine_files.hpp>
 #include <oomx/result.hpp>
+#include <oomx/text.hpp>
 #include <oomx/unique_fd.hpp>
 
 // What a kernel's types do not tell, and a program of a few instructions does. Nothing of a trial
@@ -52,13 +58,9 @@ namespace oomx::bpf {
     return instruction(BPF_JMP | BPF_CALL, 0, 0, 0, helper);
 }
 
-/// Whether this kernel attaches to cgroups: as prove_cgroup_scope(), with ops that decline
-/// everything. On a kernel that does not, they are attached system-wide for that moment, so that
-/// another policy could find the place taken.
-///
-/// Errors: unsupported if it does not; any other means that it could not be told.
-[[nodiscard]] inline result<void> try_cgroup_scope(const btf_view& kernel) {
-    const auto revision = abi::revision_of(kernel);
+/// A published struct_ops map whose handler declines every OOM: for attaching it and nothing more.
+/// Errors: unsupported, not_permitted, rejected, exhausted.
+[[nodiscard]] inline result<unique_fd> declining_ops(const btf_view& kernel) {
     const auto ops = kernel.find_struct(abi::oom_ops.name);
     const auto value_type = kernel.find_struct(abi::oom_ops.value);
     const auto data = value_type ? value_type->offset_of("data") : std::nullopt;
@@ -99,7 +101,7 @@ namespace oomx::bpf {
     if (map < 0) {
         return refused(request::load, -map);
     }
-    const unique_fd owned_map{map};
+    unique_fd owned_map{map};
 
     std::vector<std::byte> value(value_type->size());
     const auto descriptor = static_cast<unsigned long>(program);
@@ -108,7 +110,51 @@ namespace oomx::bpf {
     if (const int failed = ::bpf_map_update_elem(map, &only_key, value.data(), 0); failed != 0) {
         return refused(request::publish, -failed);
     }
-    return prove_cgroup_scope(map, revision);
+    return owned_map;
+}
+
+/// The cgroup of this process, as far as it sees one. Errors: unsupported (no cgroup v2 is
+/// mounted), or as cgroup::open().
+[[nodiscard]] inline result<cgroup> own_cgroup() {
+    const auto mounts = read_text("/proc/self/mounts");
+    const auto mount = mounts ? parse_cgroup_mounts(*mounts).v2 : std::nullopt;
+    const auto membership = read_text("/proc/self/cgroup");
+    std::string_view rest = membership ? std::string_view{*membership} : std::string_view{};
+    while (mount && !rest.empty()) {
+        const auto [line, behind] = text::split_at(rest, '\n');
+        if (line.starts_with("0::/")) {
+            return cgroup::open(*mount / line.substr(std::string_view{"0::/"}.size()));
+        }
+        rest = behind;
+    }
+    return failure(errc::unsupported, "this process is in no cgroup v2 that it sees");
+}
+
+/// Whether this kernel attaches to cgroups: as prove_cgroup_scope(), tried around a cgroup.
+[[nodiscard]] inline result<void> try_cgroup_scope(const btf_view& kernel, const cgroup& around) {
+    const auto ops = declining_ops(kernel);
+    if (!ops) {
+        return failure(ops.error());
+    }
+    return prove_cgroup_scope(ops->native_handle(), abi::revision_of(kernel), trial_places(around));
+}
+
+/// Fails where this kernel does not attach to cgroups, and where that cannot be told. It is tried
+/// until the answer is yes, which this process remembers. Thread-safe.
+[[nodiscard]] inline result<void> require_cgroup_scope(const cgroup& around) {
+    static std::mutex trying;
+    static bool proven = false;
+    const std::scoped_lock lock{trying};
+    if (proven) {
+        return {};
+    }
+    const auto kernel = btf_view::kernel();
+    if (!kernel) {
+        return failure(kernel.error());
+    }
+    auto tried = try_cgroup_scope(*kernel, around);
+    proven = tried.has_value();
+    return tried;
 }
 
 /// The memory of this process's cgroup, as the kfunc bpf_mem_cgroup_usage() gives it and as the

@@ -80,6 +80,20 @@ TEST_CASE("Every revision has a name for people") {
     CHECK(name(revision::unknown) == "unknown");
 }
 
+TEST_CASE("Only links of v4-wip can be given another map") {
+    using oomx::bpf::abi::links_are_updated;
+    CHECK(!links_are_updated(revision::v2));
+    CHECK(!links_are_updated(revision::v3));
+    CHECK(links_are_updated(revision::v4_wip));
+}
+
+TEST_CASE("v2 calls the policy of a removed cgroup, later revisions hang up its link") {
+    using oomx::bpf::abi::links_hang_up;
+    CHECK(!links_hang_up(revision::v2));
+    CHECK(links_hang_up(revision::v3));
+    CHECK(links_hang_up(revision::v4_wip));
+}
+
 namespace {
 
 /// The words of the call: map, target, attach type, flags, relative; then nothing.

@@ -6,7 +6,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <functional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -14,11 +18,14 @@
 #include <bpf/libbpf.h>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
 
 #include <oomx/bpf/object.hpp>
 #include <oomx/policies/largest_leaf.hpp>
 
 #include "support/btf_fixture.hpp"
+#include "support/places_of_kernel.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace bpf = oomx::bpf;
 namespace test = oomx::test;
@@ -171,49 +178,160 @@ TEST_CASE("The whole system is no cgroup to v2") {
     CHECK(asked == std::vector{words{7, 0, 44, 0, 0}});
 }
 
-TEST_CASE("v4-wip is not asked for the whole system, which nobody has described") {
-    std::vector<words> asked;
-    const auto refused =
-        bpf::attach(map_fd, oomx::cgroup::root(), revision::v4_wip, recorder{0, &asked});
-    REQUIRE(!refused);
-    CHECK(refused.error().code() == errc::unsupported);
-    CHECK(refused.error().message() ==
-          "how v4-wip of \"mm: BPF OOM\" attaches to the whole system is not known; attach to the "
-          "cgroups that are meant");
-    CHECK(asked.empty());
-}
-
 TEST_CASE("A place that is taken says so, in the words of every revision") {
     CHECK(code_of(EBUSY) == errc::busy);
     CHECK(refusal_of(EBUSY) == "another policy is attached there (EBUSY); detach it first");
     CHECK(code_of(EEXIST) == errc::busy);
     CHECK(refusal_of(EEXIST) == "another policy is attached there (EEXIST); detach it first");
-    CHECK(code_of(ESTALE) == errc::busy);
-    CHECK(refusal_of(ESTALE) == "the policies there changed meanwhile (ESTALE); try again");
+    CHECK(code_of(E2BIG) == errc::exhausted);
+    CHECK(refusal_of(E2BIG) == "64 policies are attached there (E2BIG); detach one of them first");
 }
 
-TEST_CASE("Cgroup scope is proven by asking for something that is no cgroup") {
+TEST_CASE("What v2 says of a place that is taken, v3 says of a cgroup on its way out") {
+    const auto refused = bpf::link_ops(map_fd, cgroup_fd, revision::v3, recorder{EBUSY});
+    REQUIRE(!refused);
+    CHECK(refused.error().code() == errc::not_found);
+    CHECK(refused.error().message() == "the cgroup is being removed (EBUSY); none");
+}
+
+namespace {
+
+/// Directories in the place of the root, a cgroup in it and another one in that; the whole system.
+struct trial_tree {
+    test::temporary_directory directory;
+    std::vector<oomx::cgroup> places;
+
+    trial_tree() {
+        for (const auto* const name : {"root", "root/above", "root/above/it"}) {
+            const auto path = directory.path() / name;
+            std::filesystem::create_directory(path);
+            oomx::unique_fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+            REQUIRE(fd);
+            auto place = oomx::cgroup::adopt(std::move(fd), path);
+            REQUIRE(place);
+            places.push_back(std::move(*place));
+        }
+        places.push_back(oomx::cgroup::root());
+    }
+
+    [[nodiscard]] int fd(std::size_t index) const { return places[index].native_handle(); }
+
+    [[nodiscard]] oomx::result<void> prove(test::places_of_kernel& kernel) const {
+        return bpf::prove_cgroup_scope(map_fd, revision::v2, places, std::ref(kernel));
+    }
+};
+
+constexpr std::size_t all_places = 4;
+
+} // namespace
+
+TEST_CASE("v2 is proven to look at the cgroup wherever two places are free, whichever they are") {
+    const trial_tree tree;
+    test::places_of_kernel kernel;
+    const auto taken = GENERATE(range(0U, 1U << all_places));
+    std::size_t free = all_places;
+    for (std::size_t i = 0; i < all_places; ++i) {
+        if ((taken >> i & 1U) != 0) {
+            kernel.take(tree.fd(i));
+            --free;
+        }
+    }
+    const auto before = kernel.held();
+
+    const auto proven = tree.prove(kernel);
+
+    CAPTURE(taken);
+    CHECK(proven.has_value() == (free >= 2));
+    if (!proven) {
+        CHECK(proven.error().code() == errc::busy);
+    }
+    CHECK(kernel.held() == before);
+}
+
+TEST_CASE("A kernel of v2 that ignores cgroups is found out, and nothing stays attached") {
+    const trial_tree tree;
+    test::places_of_kernel kernel;
+    kernel.ignores_cgroups = true;
+
+    const auto proven = tree.prove(kernel);
+
+    REQUIRE(!proven);
+    CHECK(proven.error().code() == errc::unsupported);
+    CHECK(kernel.held() == 0);
+}
+
+TEST_CASE("Where all places are taken a kernel of v2 cannot be told, and the error says so") {
+    const trial_tree tree;
+    test::places_of_kernel kernel;
+    kernel.ignores_cgroups = true;
+    kernel.take(-1);
+
+    const auto proven = tree.prove(kernel);
+
+    REQUIRE(!proven);
+    CHECK(proven.error().code() == errc::busy);
+    CHECK(proven.error().message() ==
+          "try whether this kernel attaches to cgroups: other policies are attached to the cgroup, "
+          "to all above it and to the whole system (EBUSY); detach one of them, and try again");
+    CHECK(kernel.held() == 1);
+}
+
+TEST_CASE("A kernel of v2 that refuses for another reason has proven nothing") {
+    const trial_tree tree;
+    test::places_of_kernel kernel;
+    kernel.refuses_all_with = GENERATE(EPERM, ENOMEM, EINVAL);
+
+    const auto proven = tree.prove(kernel);
+
+    REQUIRE(!proven);
+    CHECK(proven.error().code() != errc::unsupported);
+    CHECK(proven.error().system_error() == kernel.refuses_all_with);
+}
+
+TEST_CASE("With nowhere to try but the whole system v2 cannot be told") {
+    test::places_of_kernel kernel;
+    std::vector<oomx::cgroup> nowhere;
+    nowhere.push_back(oomx::cgroup::root());
+
+    const auto proven = bpf::prove_cgroup_scope(map_fd, revision::v2, nowhere, std::ref(kernel));
+
+    REQUIRE(!proven);
+    CHECK(proven.error().code() == errc::not_found);
+    CHECK(kernel.held() == 0);
+}
+
+TEST_CASE("v2 is never asked to attach to what is no cgroup") {
+    const trial_tree tree;
+    std::vector<words> asked;
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v2, tree.places, recorder{0, &asked}));
+    REQUIRE(asked.size() == 2);
+    for (const auto& call : asked) {
+        CHECK(call[4] != map_fd);
+        CHECK(call[4] != 0);
+    }
+}
+
+TEST_CASE("Later revisions prove by refusing what is no cgroup") {
     std::vector<words> asked;
     const recorder looks{EBADF, &asked};
-    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v2, looks));
-    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v3, looks));
-    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v4_wip, looks));
-    CHECK(asked == std::vector{words{7, 0, 44, 0, 7}, words{7, 7, 44, 1U << 7U}, words{7, 7, 44}});
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v3, {}, looks));
+    CHECK(bpf::prove_cgroup_scope(map_fd, revision::v4_wip, {}, looks));
+    CHECK(asked == std::vector{words{7, 7, 44, 1U << 7U}, words{7, 7, 44}});
 }
 
-TEST_CASE("A kernel that links to what is no cgroup ignores cgroups") {
-    const auto which = GENERATE(revision::v2, revision::v3, revision::v4_wip);
+TEST_CASE("A later kernel that links to what is no cgroup ignores cgroups") {
+    const auto which = GENERATE(revision::v3, revision::v4_wip);
     const int answer = GENERATE(0, EBUSY, EEXIST);
-    const auto proven = bpf::prove_cgroup_scope(map_fd, which, recorder{answer});
+    const auto proven = bpf::prove_cgroup_scope(map_fd, which, {}, recorder{answer});
     REQUIRE(!proven);
     CHECK(proven.error().code() == errc::unsupported);
 }
 
-TEST_CASE("A kernel that refuses for another reason has proven nothing") {
-    const auto which = GENERATE(revision::v2, revision::v3, revision::v4_wip);
+TEST_CASE("A later kernel that refuses for another reason has proven nothing") {
+    const auto which = GENERATE(revision::v3, revision::v4_wip);
     const int answer = GENERATE(EINVAL, EPERM, ENOMEM);
-    const auto proven = bpf::prove_cgroup_scope(map_fd, which, recorder{answer});
+    const auto proven = bpf::prove_cgroup_scope(map_fd, which, {}, recorder{answer});
     REQUIRE(!proven);
-    CHECK(proven.error().code() == errc::system);
+    CHECK(proven.error().code() != errc::unsupported);
     CHECK(proven.error().system_error() == answer);
 }

@@ -68,8 +68,9 @@ TEST_CASE("What the kernel is known to answer has words") {
     };
     known(request::load, {EPERM, EACCES, ENOMEM});
     known(request::publish, {EINVAL, E2BIG, ENOMEM, EBUSY});
-    known(request::attach, {EBUSY, EEXIST, ESTALE, EPERM, EACCES, ENODEV, ENOENT, EBADF, EOPNOTSUPP,
-                            EINVAL, E2BIG, ENOMEM});
+    known(request::attach,
+          {EBUSY, EEXIST, EPERM, EACCES, ENODEV, ENOENT, EBADF, EOPNOTSUPP, EINVAL, E2BIG, ENOMEM});
+    known(request::update, {ENOLINK, EPERM, EINVAL, EOPNOTSUPP});
     known(request::detach, {EOPNOTSUPP, EPERM});
     known(request::pin, {EEXIST, ENOENT, EPERM, EACCES, EINVAL, ENAMETOOLONG});
     known(request::open_pin, {ENOENT, EPERM, EACCES, EINVAL});

@@ -21,7 +21,8 @@ TEST_CASE("An instruction is encoded as the kernel decodes it") {
 }
 
 TEST_CASE("There is no cgroup scope to try on a kernel without bpf_oom") {
-    const auto tried = bpf::try_cgroup_scope(oomx::test::kernel_without_bpf_oom());
+    const auto tried =
+        bpf::try_cgroup_scope(oomx::test::kernel_without_bpf_oom(), oomx::cgroup::root());
     REQUIRE(!tried);
     CHECK(tried.error().code() == oomx::errc::unsupported);
 }

@@ -31,12 +31,11 @@ TEST_CASE("pressure_kill is not loaded without something to watch") {
 
 TEST_CASE("A window that the kernel would not take is refused before anything is loaded") {
     const auto loaded =
-        oomx::load<pressure_kill>({.watched = {{cgroup_id{42}, {.stall = 1ms, .window = 50ms}}}});
+        oomx::load<pressure_kill>({.watched = {{cgroup_id{42}, {.stall = 1ms, .window = 11s}}}});
     REQUIRE(!loaded);
-    CHECK(
-        loaded.error().message() ==
-        "configure policy 'pressure_kill': watch 0, cgroup 42: pressure.window is not from 500 ms "
-        "to 10 s; the kernel takes no other");
+    CHECK(loaded.error().message() ==
+          "configure policy 'pressure_kill': watch 0, cgroup 42: pressure.window is not from 1 us "
+          "to 10 s; the kernel takes no other");
 }
 
 TEST_CASE("The compiled pressure_kill names itself where the kernel wants to write") {

@@ -32,7 +32,7 @@ using oomx::policies::pressure_kill;
 namespace {
 
 /// Far below what the hog causes, and a window that comes round quickly.
-constexpr oomx::pressure soon{.stall = 100ms, .window = 500ms};
+constexpr oomx::pressure soon{.stall = 50ms, .window = 250ms};
 
 /// One who wants 500 MiB where 40 are not yet too much, and a neighbour who asks for nothing more.
 /// There is no limit: without swap the kernel makes whoever is above memory.high wait, longer and
@@ -202,21 +202,54 @@ TEST_CASE("Pressure within min_interval of the last declaration is not answered 
     CHECK(tree.parent.event("oom_kill") == 1);
 }
 
-TEST_CASE("A watch that has gone deaf says so, and fires again when the policy replaces itself") {
+TEST_CASE("A watch that has gone deaf says so, and fires again when the policy is loaded anew") {
     pressed_tree tree;
     // A kernel whose triggers fire again needs none of them renewed.
-    watching policy{
-        {.watched = {{tree.parent.id(), soon}}, .mode = oomx::mode::shadow, .max_renewed = 1}};
+    const oomx::watches options{
+        .watched = {{tree.parent.id(), soon}}, .mode = oomx::mode::shadow, .max_renewed = 1};
+    watching policy{options};
 
     tree.press();
 
-    const auto seen = policy.declarations(2).size();
-    REQUIRE(seen >= 2);
+    REQUIRE(policy.declarations(2).size() >= 2);
     CHECK(policy.declarations(2)[0].deaf() == 0);
     const int deaf = policy.declarations(2)[1].deaf();
     CHECK((deaf == 0 || deaf == ENOSPC));
-    must(policy.attachment().replace(policy.policy()));
-    CHECK(policy.declarations(seen + 1).size() > seen);
+    auto anew = must(oomx::load<pressure_kill>(options));
+    auto events = must(anew.events());
+    must(policy.attachment().replace(anew));
+    CHECK(must(events.poll(30s, [](const oomx::declaration&) {})) > 0);
+}
+
+// A second attachment of the map, whose first one then ends, crashes a kernel with the posted v2.
+TEST_CASE("A loaded pressure policy is attached once, and cannot take its own place") {
+    const std::filesystem::path pin = "/sys/fs/bpf/oomx-pressure";
+    const std::string once = "it has been attached before, and a loaded pressure policy can be "
+                             "attached once; load it anew";
+    pressed_tree tree;
+    auto policy = must(oomx::load<pressure_kill>(
+        {.watched = {{tree.parent.id(), soon}}, .mode = oomx::mode::shadow}));
+    auto events = must(policy.events());
+    {
+        auto attachment = must(policy.attach());
+        must(attachment.pin(pin));
+
+        const auto second = policy.attach();
+        const auto itself = attachment.replace(policy);
+
+        CHECK(refusal(second) == "attach policy 'pressure_kill' to the whole system: " + once);
+        CHECK(second.error().code() == errc::busy);
+        CHECK(refusal(itself) ==
+              "replace policy 'pressure_kill' on the whole system by 'pressure_kill': " + once);
+        // Nor does a program that finds the policy in force.
+        auto back = must(oomx::adopt<pressure_kill>(pin, oomx::cgroup::root()));
+        CHECK(refusal(back.policy.attach()).ends_with(once));
+        CHECK(must(attachment.in_force()));
+        tree.press();
+        CHECK(must(events.poll(30s, [](const oomx::declaration&) {})) > 0);
+        must(std::move(attachment).detach());
+    }
+    CHECK(refusal(policy.attach()).ends_with(once));
 }
 
 TEST_CASE("Of two watched cgroups one is removed, and the other is watched on") {
@@ -239,7 +272,7 @@ TEST_CASE("The whole system is watched, and where declaring would do nothing tha
     auto victim = hog::start(parent, 1000);
     parent.set("memory.high", 40_MiB);
     watching policy{{.watched = {{oomx::cgroup::root().id(),
-                                  {.share = oomx::share::some, .stall = 100ms, .window = 500ms}}},
+                                  {.share = oomx::share::some, .stall = 50ms, .window = 250ms}}},
                      .min_interval = 1h}};
 
     victim.order(500_MiB);
