@@ -24,6 +24,9 @@ namespace oomx::test {
 /// should the test die first.
 class process {
 public:
+    /// A child of the test that something else has started, as clone() with CLONE_PARENT does.
+    static process adopt(pid_t child) { return process{child}; }
+
     /// `work` runs in the child and its value is the exit status.
     template <typename Work>
     static process start(Work work) {
