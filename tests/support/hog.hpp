@@ -177,14 +177,12 @@ private:
         ::recv(line, &peeked, 1, MSG_PEEK);
     }
 
-    /// A process of its own, and a child of the test, so that the test sees how it ends. With
-    /// CLONE_VFORK this thread goes on when that process has ended.
+    /// With CLONE_VFORK this thread goes on when the process has ended.
     static void start_sharer(int line, int flags) {
         constexpr std::size_t size = 65'536;
         void* const stack =
             ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        ::clone(tell_pid, static_cast<char*>(stack) + size,
-                CLONE_VM | CLONE_PARENT | flags | SIGCHLD, &line);
+        ::clone(tell_pid, static_cast<char*>(stack) + size, CLONE_VM | flags | SIGCHLD, &line);
     }
 
     /// It keeps nothing open that would hide the hog's death.

@@ -60,6 +60,7 @@ void compare(crowd_of kind, const char* what) {
     for (const std::size_t count : {500, 1000, 2000, 4000}) {
         auto place = arena.scope().child("crowd");
         const auto all = crowd::start(place, count, kind);
+        REQUIRE(place.processes() == static_cast<std::ptrdiff_t>(count) + 1);
         const auto took = arena.fastest_decision();
         fmt::print("{:>6} {}: decided in {:.1f} ms\n", count, what,
                    std::chrono::duration<double, std::milli>{took}.count());
