@@ -44,6 +44,7 @@ public:
     /// One process in each of the cgroups; who starts them is in the first one.
     static crowd start_in_each(const std::vector<control_group>& groups) {
         std::vector<std::filesystem::path> places;
+        places.reserve(groups.size());
         for (const auto& group : groups) {
             places.push_back(group.path());
         }

@@ -71,7 +71,9 @@ public:
         });
         unique_fd{}.swap(theirs); // so that the hog's death is one, too
         hog started{std::move(body), std::move(ours)};
-        if (const auto* const place = options.sharer ? options.sharer : options.vfork_child) {
+        if (const auto* const place =
+                options.sharer != nullptr ? options.sharer : options.vfork_child;
+            place != nullptr) {
             started.sharer_.emplace(started.receive_sharer(*place));
         }
         if (!started.grow(bytes{})) { // its answer says that it is where it belongs
@@ -109,7 +111,12 @@ public:
     void kill() const { body_.kill(SIGKILL); }
 
     /// Who shares its memory: options.sharer or options.vfork_child.
-    process& sharer() { return sharer_.value(); }
+    process& sharer() {
+        if (!sharer_) {
+            throw std::runtime_error{"find who shares a hog's memory: nobody does"};
+        }
+        return *sharer_;
+    }
 
     [[nodiscard]] pid_t pid() const { return body_.pid(); }
 
@@ -149,7 +156,7 @@ private:
         }
         if (options.sharer != nullptr || options.vfork_child != nullptr) {
             std::thread{[&] {
-                start_sharer(line, options.vfork_child ? CLONE_VFORK : 0);
+                start_sharer(line, options.vfork_child != nullptr ? CLONE_VFORK : 0);
                 wait_for_ever();
             }}.detach();
             wait_for_order(line); // it comes when the sharer is there

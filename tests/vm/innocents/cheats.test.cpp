@@ -94,6 +94,7 @@ TEST_CASE("A tenant of 1,025 populated cgroups does not have neighbours die") {
     scene scene{who, "1,025 populated cgroups", {}, {.level = 1}};
     auto cheat = scene.scope().child("cheat");
     std::vector<control_group> parts;
+    parts.reserve(1025);
     for (int n = 0; n < 1025; ++n) {
         parts.push_back(cheat.child(std::to_string(n)));
     }

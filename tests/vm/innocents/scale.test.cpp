@@ -101,6 +101,7 @@ TEST_CASE("A decision with 20,000 tasks in one cgroup takes less than a second",
 TEST_CASE("A decision with 10,000 cgroups takes less than a second", "[.scale]") {
     arena arena;
     std::vector<control_group> groups;
+    groups.reserve(10'000);
     for (int n = 0; n < 10'000; ++n) {
         groups.push_back(arena.scope().child(std::to_string(n)));
     }
