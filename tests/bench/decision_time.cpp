@@ -61,16 +61,19 @@ struct crowd {
     explicit crowd(int count) {
         for (int i = 0; i < count; i++) {
             leaves.push_back(parent.child(fmt::format("leaf{}", i)));
-            hogs.push_back(hog::start(leaves.back()));
+            hogs.push_back(start_in(leaves.back()));
             hogs.back()->grow(64_KiB);
         }
     }
+
+    /// With one thread: there are many, and no figure depends on the number of threads.
+    static hog start_in(const control_group& leaf) { return hog::start(leaf, {.threads = 1}); }
 
     /// Another process for each that was killed.
     void refill() {
         for (std::size_t i = 0; i < leaves.size(); i++) {
             if (!hogs[i]->lives()) {
-                hogs[i].emplace(hog::start(leaves[i]));
+                hogs[i].emplace(start_in(leaves[i]));
                 hogs[i]->grow(64_KiB);
             }
         }

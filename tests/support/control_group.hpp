@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -67,6 +70,12 @@ public:
             }
         }
         throw std::runtime_error{fmt::format("{}/memory.events has no '{}'", path_.native(), key)};
+    }
+
+    /// How many processes are in it, without those below.
+    [[nodiscard]] std::ptrdiff_t processes() const {
+        std::ifstream in{path_ / "cgroup.procs"};
+        return std::count(std::istreambuf_iterator{in}, {}, '\n');
     }
 
     /// Ends every process in it, waits until they are gone, and removes it and all below it.

@@ -24,6 +24,9 @@ namespace oomx::test {
 /// should the test die first.
 class process {
 public:
+    /// A process that another one has started. Of such a one it is not known what ended it.
+    static process adopt(pid_t pid) { return process{pid}; }
+
     /// `work` runs in the child and its value is the exit status.
     template <typename Work>
     static process start(Work work) {
@@ -66,14 +69,17 @@ public:
     process& operator=(process&&) = delete;
     ~process() {
         if (pid_ != 0 && !status_) {
-            ::kill(pid_, SIGKILL);
+            kill(SIGKILL);
             ::waitpid(pid_, nullptr, 0);
         }
     }
 
     [[nodiscard]] pid_t pid() const { return pid_; }
 
-    void kill(int signal) const { ::kill(pid_, signal); }
+    /// By the descriptor: the pid of one that is no child may be another's by now.
+    void kill(int signal) const {
+        ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), signal, nullptr, 0);
+    }
 
     [[nodiscard]] bool alive() { return !ended_within(std::chrono::milliseconds{0}); }
 

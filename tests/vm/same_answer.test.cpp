@@ -20,9 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include <bpf/libbpf.h>
 #include <catch2/catch_test_macros.hpp>
-#include <declare.skel.hpp>
 #include <fmt/format.h>
 
 #include <oomx/native/killer.hpp>
@@ -36,6 +34,7 @@
 #include "../native/tree_model.hpp"
 #include "../support/plain_rule.hpp"
 #include "../support/random_tree.hpp"
+#include "declarer.hpp"
 #include "support.hpp"
 
 #ifndef OOMX_REAL_TREES
@@ -50,49 +49,6 @@ using oomx::policies::largest_leaf;
 using oomx::policies::tiers;
 
 namespace {
-
-/// What declares an OOM, and sees processes as the kernel's killer does.
-class declarer {
-public:
-    declarer() : program_{declare_bpf::open()} {
-        REQUIRE(program_ != nullptr);
-        // What oomx::load() tells a policy.
-        program_->rodata_oomx->oomx_object = {0, 4096};
-        REQUIRE(declare_bpf::load(program_) == 0);
-        sizes_ = bpf_program__attach(program_->progs.process_sizes);
-        REQUIRE(sizes_ != nullptr);
-    }
-    declarer(const declarer&) = delete;
-    declarer& operator=(const declarer&) = delete;
-    ~declarer() {
-        bpf_link__destroy(sizes_);
-        declare_bpf::destroy(program_);
-    }
-
-    /// By pid.
-    [[nodiscard]] std::map<pid_t, plain_size> sizes() const {
-        const oomx::unique_fd from{bpf_iter_create(bpf_link__fd(sizes_))};
-        std::map<pid_t, plain_size> all;
-        process_size one{};
-        while (::read(from.native_handle(), &one, sizeof one) == sizeof one) {
-            all[static_cast<pid_t>(one.pid)] = {one.rss, one.swap, one.page_tables};
-        }
-        return all;
-    }
-
-    /// 1 if somebody was killed.
-    int declare(oomx::cgroup_id where) {
-        program_->bss->target = static_cast<std::uint64_t>(where);
-        bpf_link* const link = bpf_map__attach_struct_ops(program_->maps.declare_ops);
-        REQUIRE(link != nullptr);
-        bpf_link__destroy(link);
-        return program_->bss->declared;
-    }
-
-private:
-    declare_bpf* program_;
-    bpf_link* sizes_;
-};
 
 /// What user space sees of the cgroups and processes, in pages.
 struct snapshot {

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// While a victim gives back its memory the kernel asks for the next one, again and again. Nobody
+// else may die then, however long it takes and whoever has killed the victim. The limits are such
+// that most of the memory has to come back first.
+#include <chrono>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
+
+#include "scene.hpp"
+
+using namespace oomx::test;
+using namespace oomx::literals;
+using oomx::policies::largest_leaf;
+
+TEST_CASE("A large victim dies alone, however many threads it has") {
+    const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
+    const int threads = GENERATE(1, 8, 64);
+    scene scene{who, fmt::format("300 MiB in {} threads", threads)};
+    while (scene.next_round()) {
+        auto victim = scene.add("victim", 300_MiB, {.threads = threads});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+
+        scene.run_out_of_memory(250_MiB);
+
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
+    }
+}
+
+TEST_CASE("A victim whose first thread has ended dies alone") {
+    const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
+    scene scene{who, "first thread has ended"};
+    while (scene.next_round()) {
+        auto victim = scene.add("victim", 100_MiB, {.leader_ends = true});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+        auto other = scene.add("other", 10_MiB, {.leader_ends = true});
+
+        scene.run_out_of_memory(80_MiB);
+
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
+        CHECK(scene.survived(other));
+    }
+}
+
+TEST_CASE("A neighbour that asks for memory while a victim dies gets it") {
+    const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
+    scene scene{who, "a neighbour grows while the victim dies"};
+    while (scene.next_round()) {
+        scene.scope().set("memory.max", 340_MiB);
+        auto victim = scene.add("victim", 300_MiB, {.threads = 8});
+        auto other = scene.add("other", 20_MiB);
+        auto neighbour = scene.add("neighbour", 10_MiB);
+
+        const bool has_grown = neighbour.process.grow(280_MiB);
+
+        CHECK(scene.survived(has_grown));
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
+        CHECK(scene.survived(other));
+    }
+}
+
+TEST_CASE("A victim that grew too large by itself dies alone") {
+    const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
+    scene scene{who, "the victim grows until it is killed"};
+    while (scene.next_round()) {
+        scene.scope().set("memory.max", 200_MiB);
+        auto victim = scene.add("victim", 20_MiB, {.threads = 8});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+        auto other = scene.add("other", 30_MiB, {.leader_ends = true});
+
+        victim.process.order(300_MiB);
+
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
+        CHECK(scene.survived(other));
+    }
+}
+
+// Rounds in which the process was faster than the OOM show nothing, and count for nothing.
+TEST_CASE("Nobody dies beside a process that user space has killed and that is still ending") {
+    const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
+    scene scene{who, "user space has killed the largest"};
+    while (scene.next_round()) {
+        auto large = scene.add("large", 300_MiB, {.threads = 64});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+        auto other = scene.add("other", 10_MiB);
+
+        large.process.kill();
+        scene.run_out_of_memory(250_MiB);
+
+        CHECK(large.process.was_killed());
+        CHECK(scene.survived(neighbour));
+        CHECK(scene.survived(other));
+    }
+    CHECK(scene.ooms() > 0);
+}
+
+// The same of rounds here. In shadow mode the policy leaves the first kill to the kernel.
+TEST_CASE("Nobody dies beside a victim of the kernel's own killer that is still ending") {
+    scene scene{killer::kernel, "the kernel has killed the largest, then largest_leaf"};
+    const auto& scope = scene.scope();
+    auto loaded = must(oomx::load<largest_leaf>({.rails = {.mode = oomx::mode::shadow}}));
+    const auto attachment = must(loaded.attach(scope.open()));
+    while (scene.next_round()) {
+        must(loaded.reconfigure({.rails = {.mode = oomx::mode::shadow}}));
+        auto victim = scene.add("victim", 300_MiB, {.threads = 64});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+        auto other = scene.add("other", 10_MiB);
+
+        scene::run_out_of_memory(victim.group, 1_MiB);
+        must(loaded.reconfigure({}));
+        scene.run_out_of_memory(200_MiB);
+
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
+        CHECK(scene.survived(other));
+    }
+}
+
+TEST_CASE("Nobody dies beside a dying victim because min_interval has not passed") {
+    scene scene{killer::largest_leaf,
+                "min_interval, while the victim dies",
+                {.min_interval = std::chrono::hours{1}}};
+    if (scene.next_round()) { // in the next one it would not have passed since this kill
+        auto victim = scene.add("victim", 300_MiB, {.threads = 64});
+        auto frontend = scene.add("frontend", 10_MiB, {.oom_score_adj = 1000});
+
+        scene.run_out_of_memory(250_MiB);
+
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(frontend));
+    }
+}
+
+TEST_CASE("min_interval after a kill in one scope leaves the policy to decide in another one") {
+    scene scene{
+        killer::largest_leaf, "min_interval, two scopes", {.min_interval = std::chrono::hours{1}}};
+    if (scene.next_round()) {
+        auto one = scene.scope().child("one");
+        auto other = scene.scope().child("other");
+        auto first = scene::add_below(one, "first", 30_MiB);
+        auto second = scene::add_below(other, "second", 30_MiB);
+        auto frontend = scene::add_below(other, "frontend", 10_MiB, {.oom_score_adj = 1000});
+
+        scene::run_out_of_memory(one, 5_MiB);
+        scene::run_out_of_memory(other, 5_MiB);
+
+        CHECK(scene.was_killed(first));
+        CHECK(scene.was_killed(second));
+        CHECK(scene.survived(frontend)); // the kernel would take it
+    }
+}
