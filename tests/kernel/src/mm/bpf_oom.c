@@ -387,6 +387,21 @@ static bool bpf_oom_in_scope(struct oom_control *oc, struct task_struct *task)
 	return ret;
 }
 
+/* Has a thread of @task given up its memory, but not yet its files? */
+static bool bpf_oom_is_leaving(struct task_struct *task)
+{
+	struct task_struct *t;
+	bool ret = false;
+
+	rcu_read_lock();
+	for_each_thread(task, t)
+		if ((t->flags & PF_EXITING) && !t->exit_state)
+			ret = true;
+	rcu_read_unlock();
+
+	return ret;
+}
+
 /* Is @task an OOM victim whose memory is still on its way back? */
 static bool bpf_oom_in_flight(struct task_struct *task)
 {
@@ -400,9 +415,12 @@ static bool bpf_oom_in_flight(struct task_struct *task)
 
 	/*
 	 * The reaper is through, or exit_mmap() is at work: it sets the bit
-	 * first, frees the pages then, and the tree of mappings last.
+	 * first, frees the pages then, and the tree of mappings last. Shared
+	 * memory goes with its file, which is closed after that.
 	 */
-	return !atomic_read(&mm->mm_users) && READ_ONCE(mm->mm_mt.ma_root);
+	if (atomic_read(&mm->mm_users))
+		return false;
+	return READ_ONCE(mm->mm_mt.ma_root) || bpf_oom_is_leaving(task);
 }
 
 /*
