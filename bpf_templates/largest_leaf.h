@@ -7,7 +7,7 @@
 struct oomx_largest_leaf_config {
 	struct oomx_rails rails;
 	struct oomx_ranking ranking;
-	__u64 min_usage; /* bytes: a smaller candidate is spared */
+	__u64 min_usage; /* bytes: a candidate of which a kill gets less is spared */
 };
 
 #endif

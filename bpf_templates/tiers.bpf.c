@@ -5,7 +5,8 @@
  * which is everybody who was given none.
  *
  * Within a tier the one dies that is furthest over its protection, the larger of memory.min and
- * memory.low: who keeps to what was promised to it is the last. Spared is who is over by less than
+ * memory.low as far as the cgroups above it leave it that: who keeps to what was promised to it is
+ * the last. Spared is who is over by less than
  * min_over, or not at all.
  */
 #include <oomx/policy.bpf.h>

@@ -36,22 +36,25 @@ enum class outcome : std::uint32_t {
     cooling = OOMX_RESULT_COOLING,         ///< would have killed: too soon after the last kill
     relieved = OOMX_RESULT_RELIEVED,       ///< would have killed or waited: memory came back
     spared = OOMX_RESULT_SPARED,           ///< would have killed: the rails spare that one
+    constrained = OOMX_RESULT_CONSTRAINED, ///< some nodes are out of memory (cpuset, mempolicy):
+                                           ///< who holds what on them is not known
 };
 
 /// What a policy and its rails thought of one cgroup; describe() has it in words.
 enum class verdict : std::uint32_t {
-    candidate = OOMX_VERDICT_CANDIDATE,               ///< eligible
-    chosen = OOMX_VERDICT_CHOSEN,                     ///< the victim
-    spared_oom_score_adj = OOMX_VERDICT_SPARED_ADJ,   ///< holds a process with -1000
-    spared_init = OOMX_VERDICT_SPARED_INIT,           ///< holds process 1
-    spared_many_processes = OOMX_VERDICT_SPARED_MANY, ///< holds more than rails.max_processes
-    spared_by_policy = OOMX_VERDICT_SPARED_POLICY,    ///< the policy's own rule
-    unreadable = OOMX_VERDICT_UNREADABLE,             ///< its processes could not be listed
-    empty = OOMX_VERDICT_EMPTY,                       ///< nobody to kill
-    dying = OOMX_VERDICT_DYING,                       ///< holds an earlier victim, still dying
-    spared_never_kill = OOMX_VERDICT_SPARED_NEVER,    ///< preference::never_kill
-    out_of_scope = OOMX_VERDICT_OUT_OF_SCOPE,         ///< not within the OOM's scope
-    over_bound = OOMX_VERDICT_OVER_BOUND,             ///< behind rails.max_candidates
+    candidate = OOMX_VERDICT_CANDIDATE,                ///< eligible
+    chosen = OOMX_VERDICT_CHOSEN,                      ///< the victim
+    spared_oom_score_adj = OOMX_VERDICT_SPARED_ADJ,    ///< holds a process with -1000
+    spared_init = OOMX_VERDICT_SPARED_INIT,            ///< holds process 1
+    spared_many_processes = OOMX_VERDICT_SPARED_MANY,  ///< holds more than rails.max_processes
+    spared_by_policy = OOMX_VERDICT_SPARED_POLICY,     ///< the policy's own rule
+    unreadable = OOMX_VERDICT_UNREADABLE,              ///< its processes could not be listed
+    empty = OOMX_VERDICT_EMPTY,                        ///< nobody to kill
+    dying = OOMX_VERDICT_DYING,                        ///< holds an earlier victim, still dying
+    spared_never_kill = OOMX_VERDICT_SPARED_NEVER,     ///< preference::never_kill
+    out_of_scope = OOMX_VERDICT_OUT_OF_SCOPE,          ///< not within the OOM's scope
+    over_bound = OOMX_VERDICT_OVER_BOUND,              ///< behind max_candidates or max_tasks
+    spared_shared_memory = OOMX_VERDICT_SPARED_SHARED, ///< a process elsewhere has the same memory
 };
 
 /// What one policy did at one OOM event, and why. A plain value: it holds a copy of the record.
@@ -67,6 +70,9 @@ public:
         oomx::verdict verdict{};     ///< why it was chosen or not
         std::uint32_t tier = 0;      ///< preference::tier, where the policy reads it
         std::int32_t preference = 0; ///< preference::value, where the policy reads it
+
+        /// Why it may lose one process only, where it should die whole.
+        std::optional<oomx::verdict> only_process{};
 
         /// Alike in all of these.
         friend bool operator==(const entry&, const entry&) = default;
@@ -136,7 +142,10 @@ public:
     /// How many cgroups could have been candidates, those behind rails().max_candidates included.
     [[nodiscard]] std::uint32_t considered() const { return record_.considered; }
 
-    /// How many of them the rails and the policy would have let die.
+    /// How many processes and threads were looked at.
+    [[nodiscard]] std::uint32_t tasks() const { return record_.tasks; }
+
+    /// How many of these cgroups the rails and the policy would have let die.
     [[nodiscard]] std::uint32_t eligible() const { return record_.eligible; }
 
     /// Of how many of them that was said; 0 for a verdict this library does not name.
@@ -175,8 +184,11 @@ public:
 
     /// The rails it was decided by.
     [[nodiscard]] oomx::rails rails() const {
-        return {std::chrono::nanoseconds{record_.min_interval_ns}, record_.max_processes,
-                record_.max_candidates, oomx::mode{record_.mode}};
+        return {.min_interval = std::chrono::nanoseconds{record_.min_interval_ns},
+                .max_processes = record_.max_processes,
+                .max_candidates = record_.max_candidates,
+                .max_tasks = record_.max_tasks,
+                .mode = oomx::mode{record_.mode}};
     }
 
     /// What of the chosen cgroup was to die.
@@ -207,8 +219,16 @@ public:
 
 private:
     [[nodiscard]] static entry read(const oomx_entry& raw) {
-        return {cgroup_id{raw.cgroup_id},   raw.score, bytes{raw.usage}, raw.processes,
-                oomx::verdict{raw.verdict}, raw.tier,  raw.preference};
+        return {.id = cgroup_id{raw.cgroup_id},
+                .score = raw.score,
+                .usage = bytes{raw.usage},
+                .processes = raw.processes,
+                .verdict = oomx::verdict{raw.verdict},
+                .tier = raw.tier,
+                .preference = raw.preference,
+                .only_process = raw.only_process == 0
+                                    ? std::nullopt
+                                    : std::optional{oomx::verdict{raw.only_process}}};
     }
 
     oomx_decision record_;

@@ -56,6 +56,8 @@ template <typename Enum>
         return "relieved";
     case outcome::spared:
         return "spared";
+    case outcome::constrained:
+        return "constrained";
     }
     return {};
 }
@@ -86,6 +88,8 @@ template <typename Enum>
         return "out_of_scope";
     case verdict::over_bound:
         return "over_bound";
+    case verdict::spared_shared_memory:
+        return "spared_shared_memory";
     }
     return {};
 }
@@ -155,7 +159,9 @@ template <typename Enum>
             {"processes", at.processes},
             {"verdict", named(name_of(at.verdict), at.verdict)},
             {"tier", at.tier},
-            {"preference", at.preference}};
+            {"preference", at.preference},
+            {"only_process",
+             at.only_process ? json(named(name_of(*at.only_process), *at.only_process)) : json{}}};
 }
 
 [[nodiscard]] inline json verdicts_json(const decision& d) {
@@ -172,7 +178,8 @@ template <typename Enum>
             {"mode", rails.mode == mode::shadow ? "shadow" : "enforce"},
             {"min_interval_ns", std::to_string(rails.min_interval.count())},
             {"max_processes", rails.max_processes},
-            {"max_candidates", rails.max_candidates}};
+            {"max_candidates", rails.max_candidates},
+            {"max_tasks", rails.max_tasks}};
 }
 
 } // namespace detail
@@ -189,7 +196,7 @@ template <typename Enum>
         spared.push_back(detail::entry_json(d.spared(i)));
     }
     const auto max = d.scope_max();
-    return {{"schema", "oomx.decision/2"},
+    return {{"schema", "oomx.decision/3"},
             {"policy", d.policy()},
             {"outcome", detail::named(detail::name_of(d.outcome()), d.outcome())},
             {"time_ns", std::to_string(d.when().count())},
@@ -204,6 +211,7 @@ template <typename Enum>
             {"killed", d.killed()},
             {"refused", d.refused()},
             {"error", detail::errno_or_null(d.refusal())},
+            {"tasks", d.tasks()},
             {"considered", d.considered()},
             {"eligible", d.eligible()},
             {"verdicts", detail::verdicts_json(d)},
@@ -215,7 +223,7 @@ template <typename Enum>
 /// A declaration as a JSON object: docs/record.md.
 [[nodiscard]] inline nlohmann::ordered_json json_of(const declaration& d) {
     const auto what = d.pressure();
-    return {{"schema", "oomx.declaration/2"},
+    return {{"schema", "oomx.declaration/3"},
             {"policy", d.policy()},
             {"answer", detail::named(detail::name_of(d.answer()), d.answer())},
             {"time_ns", std::to_string(d.when().count())},
@@ -233,7 +241,7 @@ template <typename Enum>
 
 /// A removed cgroup as a JSON object: docs/record.md.
 [[nodiscard]] inline nlohmann::ordered_json json_of(const cgroup_gone& gone) {
-    return {{"schema", "oomx.cgroup_gone/2"},
+    return {{"schema", "oomx.cgroup_gone/3"},
             {"policy", gone.policy()},
             {"time_ns", std::to_string(gone.when().count())},
             {"cgroup", detail::digits(gone.where())}};

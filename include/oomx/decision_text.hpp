@@ -41,7 +41,9 @@ namespace oomx {
     case verdict::out_of_scope:
         return "outside the OOM's scope";
     case verdict::over_bound:
-        return "behind max_candidates, not looked at";
+        return "behind max_candidates or max_tasks, not looked at";
+    case verdict::spared_shared_memory:
+        return "spared for memory that a process elsewhere shares";
     }
     return "of a verdict this library does not know";
 }
@@ -114,13 +116,16 @@ namespace detail {
         return fmt::format("{} declined in shadow mode, it would have killed {}", policy, victim());
     case outcome::relieved:
         if (d.victim() == no_cgroup) {
-            return fmt::format("{} declined as an earlier victim gave its memory back", policy);
+            return fmt::format("{} killed nobody, as memory came back", policy);
         }
-        return fmt::format("{} declined as memory came back, it would have killed {}", policy,
+        return fmt::format("{} killed nobody, as memory came back; it would have killed {}", policy,
                            victim());
     case outcome::cooling:
         return fmt::format("{} declined so soon after its last kill, it would have killed {}",
                            policy, victim());
+    case outcome::constrained:
+        return fmt::format("{} declined, as only some nodes of the machine are out of memory",
+                           policy);
     case outcome::spared:
         return fmt::format("{} declined, the rails spare {} that it chose{}", policy,
                            detail::victim_of(d), detail::verdict_on_victim(d));
@@ -171,7 +176,10 @@ private:
         if (at.preference != 0) {
             out = fmt::format_to(out, ", preference {}", at.preference);
         }
-        return fmt::format_to(out, ": {}", oomx::describe(at.verdict));
+        out = fmt::format_to(out, ": {}", oomx::describe(at.verdict));
+        return at.only_process
+                   ? fmt::format_to(out, ", one process only: {}", oomx::describe(*at.only_process))
+                   : out;
     }
 
     static output how_many(output out, const oomx::decision& d) {
@@ -199,8 +207,8 @@ private:
             out = fmt::format_to(out, "shadow mode, ");
         }
         return fmt::format_to(
-            out, "up to {} a kill and {} candidates, {} ms between kills",
-            oomx::detail::processes(rails.max_processes), rails.max_candidates,
+            out, "up to {} a kill, {} candidates and {} tasks, {} ms between kills",
+            oomx::detail::processes(rails.max_processes), rails.max_candidates, rails.max_tasks,
             std::chrono::duration_cast<std::chrono::milliseconds>(rails.min_interval).count());
     }
 };

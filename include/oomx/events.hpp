@@ -36,11 +36,11 @@ public:
                                              std::shared_ptr<const oomx_control> control,
                                              std::shared_ptr<const bpf::ops> policy) {
         unique_fd both;
-        if (policy->departures()) {
+        if (const auto& departures = policy->departures()) {
             both = unique_fd{::epoll_create1(EPOLL_CLOEXEC)};
             epoll_event readable{};
             readable.events = EPOLLIN;
-            for (const int fd : {ring.fd(), policy->departures()->fd()}) {
+            for (const int fd : {ring.fd(), departures->fd()}) {
                 if (!both || ::epoll_ctl(both.native_handle(), EPOLL_CTL_ADD, fd, &readable) != 0) {
                     return failure(error{errc::system, errno, "refused"}.within("wait for events"));
                 }
@@ -68,8 +68,8 @@ public:
             timeout = std::chrono::milliseconds{0};
         }
         auto count = ring_.poll(timeout, take);
-        if (both_ && count) {
-            policy_->departures()->drain([&](cgroup_id where) {
+        if (const auto& departures = policy_->departures(); departures && count) {
+            departures->drain([&](cgroup_id where) {
                 if (is_removed(where)) {
                     const auto record = departure_of(policy_->policy(), where);
                     take(std::as_bytes(std::span{&record, 1}));

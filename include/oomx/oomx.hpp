@@ -23,6 +23,7 @@
 #include <oomx/cgroup_files.hpp>
 #include <oomx/cgroup_mounts.hpp>
 #include <oomx/machine_files.hpp>
+#include <oomx/machine_memory.hpp>
 #include <oomx/memory_events.hpp>
 #include <oomx/memory_stat.hpp>
 #include <oomx/pressure.hpp>

@@ -16,6 +16,7 @@
 #include <oomx/btf_view.hpp>
 #include <oomx/capabilities.hpp>
 #include <oomx/loaded_policy.hpp>
+#include <oomx/machine_memory.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/result.hpp>
 #include <oomx/unique_fd.hpp>
@@ -110,6 +111,7 @@ private:
         policy->rodata_oomx->oomx_object = {
             bpf::identity_of(object::bytes()),
             static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
+            machine_memory().count(),
         };
         policy->data_oomx->oomx_control.generation = first_generation;
         bpf::enable_ops(policy->maps, *revision);

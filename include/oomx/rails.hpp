@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include <fmt/format.h>
+
 #include <oomx/config.h>
 #include <oomx/result.hpp>
 
@@ -16,19 +18,25 @@ enum class mode : std::uint32_t {
 };
 
 /// The limits no policy can leave, whatever its own rule says. Always in force besides: kernel
-/// threads, process 1 and processes with oom_score_adj -1000 are spared, and where a cgroup dies
-/// whole that holds one, so is the cgroup; so is what a preference says never to kill; nothing
-/// outside the OOM's scope is touched; nobody is killed while an earlier victim is dying. A plain
-/// value.
+/// threads, process 1 and processes with oom_score_adj -1000 are spared; so is what a preference
+/// says never to kill; so is a process whose memory a process elsewhere shares; nothing outside the
+/// OOM's scope is touched; nobody is killed while an earlier victim is dying. A cgroup that holds
+/// such a process does not die whole: it loses one other process. A plain value.
 struct rails {
-    /// Between two kills; an OOM that comes sooner is left to the parent or the kernel.
+    /// Between two kills for the same scope; an OOM that comes sooner is left to the parent or the
+    /// kernel.
     std::chrono::nanoseconds min_interval{0};
 
-    /// A cgroup with more processes is spared.
+    /// A cgroup with more processes does not die whole: it loses one of them.
     std::uint32_t max_processes = 1024;
 
-    /// One decision looks at no more cgroups; the others are counted, as over_bound, and live.
-    std::uint32_t max_candidates = 10'000;
+    /// One decision looks at no more cgroups, up to OOMX_CANDIDATES; the others are counted, as
+    /// over_bound. The one of them that holds most is looked at all the same.
+    std::uint32_t max_candidates = OOMX_CANDIDATES;
+
+    /// One decision looks at no more processes; a cgroup that it comes to later is over_bound, but
+    /// for the one that holds most.
+    std::uint32_t max_tasks = 100'000;
 
     /// Whether it kills, or only says whom it would have killed.
     oomx::mode mode = oomx::mode::enforce;
@@ -52,12 +60,24 @@ struct rails {
                            "rails.max_candidates is 0: nobody could be looked at",
                            "give one or more");
         }
+        if (max_candidates > OOMX_CANDIDATES) {
+            return failure(errc::invalid_argument,
+                           fmt::format("rails.max_candidates is {}", max_candidates),
+                           fmt::format("give {} or less", OOMX_CANDIDATES));
+        }
+        if (max_tasks == 0) {
+            return failure(errc::invalid_argument,
+                           "rails.max_tasks is 0: nobody could be looked at", "give one or more");
+        }
         if (mode != mode::enforce && mode != mode::shadow) {
             return failure(errc::invalid_argument, "rails.mode is neither enforce nor shadow",
                            "give one of the two");
         }
-        return oomx_rails{static_cast<std::uint64_t>(min_interval.count()), max_processes,
-                          max_candidates, static_cast<std::uint32_t>(mode), 0};
+        return oomx_rails{.min_interval_ns = static_cast<std::uint64_t>(min_interval.count()),
+                          .max_processes = max_processes,
+                          .max_candidates = max_candidates,
+                          .mode = static_cast<std::uint32_t>(mode),
+                          .max_tasks = max_tasks};
     }
 };
 

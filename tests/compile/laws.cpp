@@ -27,6 +27,14 @@ struct attachment_parts {
     std::optional<std::filesystem::path> pin;
 };
 
+// What a stream of events reads from, and what says how many were lost.
+struct events_parts {
+    oomx::bpf::ring_buffer ring;
+    std::shared_ptr<const oomx_control> control;
+    std::shared_ptr<const oomx::bpf::ops> policy;
+    oomx::unique_fd both;
+};
+
 // A handle costs what it holds.
 static_assert(sizeof(oomx::bytes) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::limit) == sizeof(std::uint64_t));
@@ -34,7 +42,7 @@ static_assert(sizeof(oomx::cgroup_id) == sizeof(std::uint64_t));
 static_assert(sizeof(oomx::unique_fd) == sizeof(int));
 static_assert(sizeof(oomx::bpf::link) == sizeof(int));
 static_assert(sizeof(oomx::attachment) == sizeof(attachment_parts));
-static_assert(sizeof(oomx::events) == 4 * sizeof(void*)); // a ring buffer, its sink, a shared_ptr
+static_assert(sizeof(oomx::events) == sizeof(events_parts));
 static_assert(sizeof(oomx::btf_view) == sizeof(void*));
 static_assert(sizeof(oomx::decision) == sizeof(oomx_decision));
 static_assert(sizeof(oomx::declaration) == sizeof(oomx_declaration));

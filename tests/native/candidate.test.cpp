@@ -26,7 +26,7 @@ std::uint64_t read(oomx_echo_field field, bool limited = true) {
     auto where = model::make({.uptime = 1h});
     REQUIRE(where);
     REQUIRE(where->add_cgroup("top", {.max = 8_MiB}));
-    REQUIRE(where->add_cgroup("top/inner"));
+    REQUIRE(where->add_cgroup("top/inner", {.min = 8_MiB, .low = 8_MiB}));
     cgroup_options measured{.high = 64_MiB,
                             .min = 1_MiB,
                             .low = 2_MiB,

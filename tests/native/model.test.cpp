@@ -315,3 +315,75 @@ TEST_CASE("Limits are in pages, and none is the kernel's own max") {
     CHECK(memcg.swap.max == LONG_MAX / 4096);
     CHECK(memcg.oom_group);
 }
+
+TEST_CASE("Processes with threads or shared memory that cannot be are refused") {
+    auto tree = make();
+    REQUIRE(tree.add_cgroup("a"));
+    REQUIRE(tree.add_process("a", {.pid = 7, .threads = 2, .leader_ended = true}));
+    const auto code = [&](const oomx::native::process_options& options) {
+        const auto added = tree.add_process("a", options);
+        REQUIRE(!added);
+        return added.error().code();
+    };
+
+    CHECK(code({.threads = 0}) == errc::invalid_argument);
+    CHECK(code({.leader_ended = true}) == errc::invalid_argument);
+    CHECK(code({.in_vfork = true}) == errc::invalid_argument);
+    CHECK(code({.shares_memory_of = 8}) == errc::not_found);
+    CHECK(code({.shares_memory_of = 7}) == errc::not_found); // its first thread has ended
+    REQUIRE(tree.add_process("a", {.pid = 8}));
+    CHECK(code({.anon = 1_MiB, .shares_memory_of = 8}) == errc::invalid_argument);
+}
+
+TEST_CASE("Memory that two processes use is held until both are gone") {
+    auto tree = make({.dies_after = 10ms});
+    REQUIRE(tree.add_cgroup("a", {.processes = {{.anon = 10_MiB, .pid = 7}}}));
+    REQUIRE(tree.add_cgroup("b", {.processes = {{.pid = 8, .threads = 3, .shares_memory_of = 7}}}));
+    auto* const owner = tree.find_task(7);
+    auto* const other = tree.find_task(8);
+    CHECK(tree.usage("a") == 10_MiB);
+    CHECK(tree.usage("b") == 0_MiB);
+    CHECK(owner->mm == other->mm);
+    CHECK(owner->memory.mm_users.counter == 4);
+
+    tree.kill(*owner, "test");
+    REQUIRE(tree.advance(10ms));
+    CHECK(owner->phase == phase::gone);
+    CHECK(tree.usage("a") == 10_MiB);
+
+    tree.kill(*other, "test");
+    REQUIRE(tree.advance(10ms));
+    CHECK(tree.usage("a") == 0_MiB);
+}
+
+TEST_CASE("A process that ends by itself is nobody's victim, and the reaper leaves it alone") {
+    auto tree = make({.reaped_after = 2s});
+    REQUIRE(tree.add_cgroup("a"));
+    auto* const process =
+        tree.find_task(*tree.add_process("a", {.anon = 10_MiB, .dies_after = 5s}));
+
+    tree.end_by_itself(*process, "user");
+    REQUIRE(tree.advance(4s));
+    CHECK(process->phase == phase::dying);
+    CHECK(process->signal->oom_mm == nullptr);
+    CHECK((process->signal->flags & SIGNAL_GROUP_EXIT) != 0);
+    CHECK(tree.usage("a") == 10_MiB);
+
+    REQUIRE(tree.advance(1s));
+    CHECK(tree.usage("a") == 0_MiB);
+}
+
+TEST_CASE("A cgroup knows what its children use of their protection") {
+    auto tree = make();
+    REQUIRE(tree.add_cgroup("a"));
+    REQUIRE(tree.add_cgroup("a/b", {.min = 2_MiB, .low = 8_MiB, .anon = 4_MiB}));
+    REQUIRE(tree.add_cgroup("a/c", {.low = 1_MiB, .file = 1_MiB}));
+    REQUIRE(tree.add_cgroup("a/d", {.low = 9_MiB}));
+    const auto& counter = tree.find("a")->memcg.memory;
+    const auto in_mib = [](long pages) { return pages / 256; };
+
+    CHECK(in_mib(counter.children_min_usage.counter) == 2);
+    CHECK(in_mib(counter.children_low_usage.counter) == 4 + 1);
+    tree.drop_cache(*tree.find("a/c"), 256);
+    CHECK(in_mib(counter.children_low_usage.counter) == 4);
+}

@@ -364,7 +364,7 @@ TEST_CASE("A policy that no verifier would load is an error that says what it di
         return ended.error().message();
     };
 
-    CHECK(with(OOMX_CARELESS_KILLS_IN_WALK) ==
+    CHECK(with(OOMX_CARELESS_SLEEPS_UNDER_RCU) ==
           "allocate 10.0 MiB in cgroup 'parent/limited/large': policy 'careless' is none that a "
           "kernel would load: it called a function that sleeps inside an RCU section; choose "
           "inside the walk and act after it");
@@ -408,4 +408,36 @@ TEST_CASE("An allocation does not wait for ever for a victim that takes years to
     CHECK(ended.error().message() ==
           "allocate 4.0 MiB in cgroup 'top/b': allocations have waited for victims for a minute "
           "already; let victims die or be reaped sooner, or more than one of them");
+}
+
+TEST_CASE("The kernel's own rule kills all who use the memory of its victim, but process 1") {
+    auto running = over(
+        {.tree = {
+             {"outside", {.processes = {{.name = "lender", .pid = 7}}}},
+             {"a", {.max = 4_MiB, .processes = {{.name = "large", .anon = 8_MiB, .pid = 8}}}}}});
+    REQUIRE(running.over().add_process(
+        "outside", {.name = "sharer", .oom_score_adj = -1000, .shares_memory_of = 8}));
+    REQUIRE(
+        running.over().add_process("outside", {.name = "init", .pid = 1, .shares_memory_of = 8}));
+
+    CHECK(running.out_of_memory("a") == oom_end::killed);
+
+    const auto after = running.so_far();
+    CHECK(after->died("a", "large"));
+    CHECK(after->died("outside", "sharer"));
+    CHECK(after->survived("outside", "init"));
+    CHECK(after->survived("outside", "lender"));
+}
+
+TEST_CASE("Whom user space has killed the kernel's own rule takes for its victim, and no other") {
+    auto running = over({.tree = {{"a",
+                                   {.max = 4_MiB,
+                                    .processes = {{.name = "leaver", .anon = 8_MiB, .pid = 7},
+                                                  {.name = "other", .anon = 4_MiB}}}}}});
+    running.over().end_by_itself(*running.over().find_task(7), "user");
+
+    CHECK(running.out_of_memory("a") == oom_end::killed);
+    CHECK(running.out_of_memory("a") == oom_end::waiting);
+
+    CHECK(running.so_far()->survived("a", "other"));
 }

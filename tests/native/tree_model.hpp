@@ -63,25 +63,39 @@ inline std::vector<std::size_t> order_of(const random_tree& tree, bool shuffled)
     return order;
 }
 
-inline native::process_options described(const tree_process& process) {
-    const bytes size{std::uint64_t{process.mib} << 20};
-    return {.name = std::to_string(process.number),
-            .anon = process.spent ? bytes{} : size,
-            .shmem = process.spent ? size : bytes{},
-            .swap = bytes{std::uint64_t{process.swap_mib} << 20},
-            .oom_score_adj = process.oom_score_adj,
-            .pid = pid_in_model(process),
-            .kernel_thread = process.kernel_thread,
-            .dies_after = process.spent ? std::optional{native::model::longest} : std::nullopt};
+inline bytes mebibytes(std::uint64_t count) { return bytes{count << 20}; }
+
+inline native::process_options described(const random_tree& tree, const tree_process& process) {
+    native::process_options options{
+        .name = std::to_string(process.number),
+        .anon = mebibytes(process.spent ? 0 : process.mib),
+        .shmem = mebibytes(process.shmem_mib + (process.spent ? process.mib : 0)),
+        .swap = mebibytes(process.swap_mib),
+        .oom_score_adj = process.oom_score_adj,
+        .pid = pid_in_model(process),
+        .kernel_thread = process.kernel_thread,
+        .threads = process.threads,
+        .leader_ended = process.leader_ended,
+        .in_vfork = process.in_vfork,
+        .dies_after = process.spent ? std::optional{native::model::longest} : std::nullopt};
+    if (process.memory_of != 0) {
+        options.shares_memory_of = pid_in_model(tree.process(process.memory_of));
+    }
+    return options;
 }
 
-inline native::cgroup_options described(const tree_cgroup& cgroup, bool reversed) {
-    native::cgroup_options options{.min = bytes{std::uint64_t{cgroup.min_mib} << 20},
-                                   .low = bytes{std::uint64_t{cgroup.low_mib} << 20},
+/// With those of its processes that have an address space of their own.
+inline native::cgroup_options described(const random_tree& tree, const tree_cgroup& cgroup,
+                                        bool reversed) {
+    native::cgroup_options options{.min = mebibytes(cgroup.min_mib),
+                                   .low = mebibytes(cgroup.low_mib),
                                    .oom_group = cgroup.oom_group,
-                                   .file = bytes{std::uint64_t{cgroup.cache_mib} << 20}};
+                                   .file = mebibytes(cgroup.cache_mib),
+                                   .shmem = mebibytes(cgroup.tmpfs_mib)};
     for (const auto& process : cgroup.processes) {
-        options.processes.push_back(described(process));
+        if (process.memory_of == 0) {
+            options.processes.push_back(described(tree, process));
+        }
     }
     if (reversed) {
         std::ranges::reverse(options.processes);
@@ -91,14 +105,16 @@ inline native::cgroup_options described(const tree_cgroup& cgroup, bool reversed
 
 /// The tree as a model, ready to run out of memory.
 inline native::model model_of(const random_tree& tree, bool shuffled = false) {
-    auto made =
-        native::model::make({.ram = bytes{tree_ram_mib << 20}, .swap = bytes{tree_swap_mib << 20}});
+    auto made = native::model::make({.ram = mebibytes(tree_ram_mib),
+                                     .swap = mebibytes(tree_swap_mib),
+                                     .hides_exiting = tree.seed % 4 < 2,
+                                     .recursive_protection = tree.recursive_protection});
     bool fine = made.has_value();
     for (const auto at : order_of(tree, shuffled)) {
         const auto& cgroup = tree.cgroups[at];
-        auto options = described(cgroup, shuffled);
+        auto options = described(tree, cgroup, shuffled);
         if (at == tree.scope && !tree.system_wide) {
-            options.max = bytes{std::uint64_t{tree.scope_mib} << 20};
+            options.max = mebibytes(tree.scope_mib);
         }
         fine = fine && made->add_cgroup(cgroup.path, options);
         fine = fine && (!cgroup.unreadable || made->make_unreadable(cgroup.path));
@@ -106,6 +122,9 @@ inline native::model model_of(const random_tree& tree, bool shuffled = false) {
     for (const auto& cgroup : tree.cgroups) {
         fine = fine && (!cgroup.offline || made->remove_cgroup(cgroup.path));
         for (const auto& process : cgroup.processes) {
+            if (process.memory_of != 0) {
+                fine = fine && made->add_process(cgroup.path, described(tree, process));
+            }
             if (fine && process.spent) {
                 made->kill(*made->find_task(pid_in_model(process)), killed_before);
             }
@@ -119,6 +138,7 @@ inline native::model model_of(const random_tree& tree, bool shuffled = false) {
 inline rails rails_of(const plain_rule& rule) {
     return {.max_processes = rule.rails.max_processes,
             .max_candidates = rule.rails.max_candidates,
+            .max_tasks = rule.rails.max_tasks,
             .mode = mode{rule.rails.mode}};
 }
 

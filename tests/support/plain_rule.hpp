@@ -5,7 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,7 +29,7 @@ struct plain_rule {
     enum class by { largest_leaf, badness, tiers };
 
     by policy = by::largest_leaf;
-    oomx_rails rails{0, 1024, 10'000, OOMX_ENFORCE, 0};
+    oomx_rails rails{0, 1024, 10'000, OOMX_ENFORCE, 100'000};
     oomx_ranking ranking{0, OOMX_CGROUP};
     std::uint64_t least = 0; ///< min_usage or min_over, bytes
 
@@ -43,15 +42,20 @@ struct plain_rule {
 
 /// What a process holds: bytes.
 struct plain_size {
-    std::uint64_t rss = 0;
+    std::uint64_t anon = 0;
+    std::uint64_t file = 0;
+    std::uint64_t shmem = 0;
     std::uint64_t swap = 0;
     std::uint64_t page_tables = 0;
+
+    [[nodiscard]] std::uint64_t rss() const { return anon + file + shmem; }
 };
 
 /// What was measured of a tree that is real: bytes.
 struct plain_measure {
     std::function<std::uint64_t(const std::string& path)> usage;
     std::function<std::uint64_t(const std::string& path)> cache;
+    std::function<std::uint64_t(const std::string& path)> shmem;
     std::function<plain_size(const tree_process&)> process;
     std::uint64_t scope_max = 0;
 };
@@ -66,7 +70,8 @@ struct plain_place {
     std::optional<plain_measure> measured{}; ///< without it the sizes are those of the tree
 };
 
-/// The record but for its times, and who dies, or would if it were not in shadow mode.
+/// The record but for its times and how much was looked at, and who dies, or would if it were not
+/// in shadow mode.
 struct plain_answer {
     oomx_decision record{};
     std::set<int> victims; ///< tree_process::number
@@ -77,7 +82,13 @@ struct plain_answer {
 class plain_statement {
 public:
     plain_statement(const random_tree& tree, const plain_rule& rule, const plain_place& place)
-        : tree_{tree}, rule_{rule}, place_{place} {}
+        : tree_{tree}, rule_{rule}, place_{place} {
+        for (std::size_t at = 0; at < tree.cgroups.size(); ++at) {
+            for (const auto& process : tree.cgroups[at].processes) {
+                everybody_.push_back({&process, at});
+            }
+        }
+    }
 
     [[nodiscard]] plain_answer answer() {
         auto& record = answer_.record;
@@ -85,6 +96,7 @@ public:
         record.min_interval_ns = rule_.rails.min_interval_ns;
         record.max_processes = rule_.rails.max_processes;
         record.max_candidates = rule_.rails.max_candidates;
+        record.max_tasks = rule_.rails.max_tasks;
         record.mode = rule_.rails.mode;
         record.granularity = rule_.ranking.granularity;
         std::memcpy(record.policy, rule_.name().data(), rule_.name().size());
@@ -94,15 +106,39 @@ public:
             record.scope_max = scope_max();
         }
         find_units();
+        leave_out();
         judge_units();
         if (eligible_.empty()) {
             record.result = OOMX_RESULT_NO_VICTIM;
         } else {
-            kill(eligible_.front());
+            choose(eligible_.front());
         }
         fill(record.top, record.top_count, OOMX_TOP, eligible_);
         fill(record.spared, record.spared_count, OOMX_SPARED, spared_);
         return answer_;
+    }
+
+    /// Whether a process is spared for others that use its memory: the kernel kills all of them.
+    [[nodiscard]] bool is_shared_elsewhere(const tree_process& process) const {
+        return std::ranges::any_of(everybody_, [&](const somebody& other) {
+            return share(process, *other.process) && !other.process->in_vfork &&
+                   (other.home != home_of(process) || other.process->init ||
+                    other.process->oom_score_adj == -1000);
+        });
+    }
+
+    /// Those and all who use their memory, but whom the kernel itself spares.
+    [[nodiscard]] std::set<int> with_sharers(const std::set<int>& some) const {
+        auto all = some;
+        for (const auto& other : everybody_) {
+            const auto& process = *other.process;
+            if (!process.init && !process.kernel_thread && !process.spent &&
+                std::ranges::any_of(some,
+                                    [&](int one) { return share(tree_.process(one), process); })) {
+                all.insert(process.number);
+            }
+        }
+        return all;
     }
 
 private:
@@ -111,20 +147,64 @@ private:
         oomx_entry entry;
     };
 
+    struct somebody {
+        const tree_process* process;
+        std::size_t home;
+    };
+
     static constexpr std::uint64_t mib(std::uint64_t count) { return count << 20; }
+    static constexpr std::uint64_t page = 4096;
+
+    static constexpr std::uint64_t less(std::uint64_t from, std::uint64_t what) {
+        return from - std::min(from, what);
+    }
 
     [[nodiscard]] const tree_cgroup& at(std::size_t place) const { return tree_.cgroups[place]; }
 
-    [[nodiscard]] bool has_children(std::size_t place) const {
-        for (std::size_t child = 1; child < tree_.cgroups.size(); ++child) {
-            if (at(child).parent == place && !at(child).offline) {
-                return true;
-            }
-        }
-        return false;
+    [[nodiscard]] std::size_t home_of(const tree_process& process) const {
+        return std::ranges::find(everybody_, &process, &somebody::process)->home;
     }
 
-    /// Sum of something over a cgroup and all below it.
+    /// Two of them use one address space.
+    [[nodiscard]] static bool share(const tree_process& a, const tree_process& b) {
+        const auto memory = [](const tree_process& one) {
+            return one.memory_of == 0 ? one.number : one.memory_of;
+        };
+        return a.number != b.number && memory(a) == memory(b);
+    }
+
+    [[nodiscard]] bool shares_with_anybody(const tree_process& process) const {
+        return std::ranges::any_of(everybody_, [&](const somebody& other) {
+            return share(process, *other.process) && !other.process->in_vfork;
+        });
+    }
+
+    [[nodiscard]] std::vector<std::size_t> children_of(std::size_t place) const {
+        std::vector<std::size_t> children;
+        for (std::size_t child = 1; child < tree_.cgroups.size(); ++child) {
+            if (at(child).parent == place && !at(child).offline) {
+                children.push_back(child);
+            }
+        }
+        return children;
+    }
+
+    /// Of a cgroup and all below it that were not removed.
+    [[nodiscard]] std::vector<std::size_t> parts_of(std::size_t top) const {
+        std::vector<std::size_t> parts;
+        for (std::size_t place = 0; place < tree_.cgroups.size(); ++place) {
+            if (tree_.is_within(place, top) && !at(place).offline) {
+                parts.push_back(place);
+            }
+        }
+        return parts;
+    }
+
+    [[nodiscard]] bool has_part(std::size_t top, bool tree_cgroup::* what) const {
+        return std::ranges::any_of(parts_of(top), [&](std::size_t part) { return at(part).*what; });
+    }
+
+    /// Sum of something over a cgroup and all that is or was below it.
     template <typename Each>
     [[nodiscard]] std::uint64_t sum(std::size_t top, Each each) const {
         std::uint64_t all = 0;
@@ -136,6 +216,8 @@ private:
         return all;
     }
 
+    // --- what they hold: bytes ---
+
     [[nodiscard]] std::uint64_t scope_max() const {
         return place_.measured ? place_.measured->scope_max : mib(tree_.scope_mib);
     }
@@ -145,11 +227,6 @@ private:
                                : mib(tree_.mib_in(top)) + cache(top);
     }
 
-    [[nodiscard]] plain_size size(const tree_process& process) const {
-        return place_.measured ? place_.measured->process(process)
-                               : plain_size{.rss = mib(process.mib), .swap = mib(process.swap_mib)};
-    }
-
     [[nodiscard]] std::uint64_t cache(std::size_t top) const {
         if (place_.measured) {
             return place_.measured->cache(at(top).path);
@@ -157,15 +234,38 @@ private:
         return mib(sum(top, [](const tree_cgroup& one) { return one.cache_mib; }));
     }
 
+    [[nodiscard]] std::uint64_t shmem(std::size_t top) const {
+        if (place_.measured) {
+            return place_.measured->shmem(at(top).path);
+        }
+        return mib(sum(top, [](const tree_cgroup& one) {
+            std::uint32_t all = one.tmpfs_mib;
+            for (const auto& process : one.processes) {
+                all += process.shmem_mib + (process.spent ? process.mib : 0);
+            }
+            return all;
+        }));
+    }
+
+    [[nodiscard]] plain_size size(const tree_process& process) const {
+        const auto& owner = process.memory_of == 0 ? process : tree_.process(process.memory_of);
+        return place_.measured ? place_.measured->process(owner)
+                               : plain_size{.anon = mib(owner.mib),
+                                            .shmem = mib(owner.shmem_mib),
+                                            .swap = mib(owner.swap_mib)};
+    }
+
+    // --- processes ---
+
     /// Those who count, and that can be listed: not who gives nothing back any more.
     [[nodiscard]] std::vector<const tree_process*> processes(std::size_t top) const {
         std::vector<const tree_process*> all;
-        for (std::size_t place = 0; place < tree_.cgroups.size(); ++place) {
-            if (!tree_.is_within(place, top) || at(place).unreadable) {
+        for (const auto part : parts_of(top)) {
+            if (at(part).unreadable) {
                 continue;
             }
-            for (const auto& process : at(place).processes) {
-                if (!process.kernel_thread && !process.spent) {
+            for (const auto& process : at(part).processes) {
+                if (!process.kernel_thread && !process.spent && !process.in_vfork) {
                     all.push_back(&process);
                 }
             }
@@ -173,8 +273,39 @@ private:
         return all;
     }
 
-    [[nodiscard]] static bool is_killable(const tree_process& process) {
-        return !process.init && !process.kernel_thread && process.oom_score_adj != -1000;
+    [[nodiscard]] bool is_said_never(std::size_t place) const {
+        const auto& said = at(place).preference;
+        return said && said->never_kill != 0;
+    }
+
+    /// Why this process of a candidate must not die: OOMX_VERDICT_CANDIDATE if it may.
+    [[nodiscard]] std::uint32_t why_spared(const tree_process& process) const {
+        if (process.init) {
+            return OOMX_VERDICT_SPARED_INIT;
+        }
+        if (process.oom_score_adj == -1000) {
+            return OOMX_VERDICT_SPARED_ADJ;
+        }
+        if (is_below_never(home_of(process))) {
+            return OOMX_VERDICT_SPARED_NEVER;
+        }
+        return is_shared_elsewhere(process) ? OOMX_VERDICT_SPARED_SHARED : OOMX_VERDICT_CANDIDATE;
+    }
+
+    /// It, or one above it.
+    [[nodiscard]] bool is_below_never(std::size_t place) const {
+        while (!is_said_never(place) && place != 0) {
+            place = at(place).parent;
+        }
+        return is_said_never(place);
+    }
+
+    /// How many of a candidate are spared for that.
+    [[nodiscard]] std::size_t count(std::size_t top, std::uint32_t why) const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(processes(top), [&](const tree_process* process) {
+                return why_spared(*process) == why;
+            }));
     }
 
     // --- candidates ---
@@ -189,62 +320,90 @@ private:
     }
 
     void find_units(std::size_t place, std::uint32_t depth) {
-        if (at(place).oom_group || !has_children(place) ||
+        const auto children = children_of(place);
+        if (at(place).oom_group || children.empty() ||
             (depth > 0 && depth == rule_.ranking.level)) {
             units_.push_back({place, {}});
             return;
         }
-        for (std::size_t child = 1; child < tree_.cgroups.size(); ++child) {
-            if (at(child).parent == place && !at(child).offline) {
-                find_units(child, depth + 1);
-            }
+        for (const auto child : children) {
+            find_units(child, depth + 1);
         }
     }
 
-    [[nodiscard]] std::uint32_t rails_say(const unit& one) const {
-        const auto all = processes(one.cgroup);
-        const auto killable = std::ranges::count_if(
-            all, [](const tree_process* process) { return is_killable(*process); });
-        const bool by_cgroup = rule_.ranking.granularity == OOMX_CGROUP;
-        const bool whole = by_cgroup || at(one.cgroup).oom_group;
-        if (sum(one.cgroup, [](const tree_cgroup& part) {
-                return part.unreadable && !part.offline ? 1 : 0;
-            }) > 0) {
-            return OOMX_VERDICT_UNREADABLE;
+    /// Beyond max_candidates only the one that holds most is looked at; the others are counted.
+    void leave_out() {
+        if (units_.size() <= rule_.rails.max_candidates) {
+            return;
         }
-        if (all.empty()) {
+        const auto beyond = units_.begin() + rule_.rails.max_candidates;
+        const auto most = std::ranges::max_element(
+            beyond, units_.end(), {}, [&](const unit& one) { return usage(one.cgroup); });
+        std::iter_swap(beyond, most);
+        const auto left_out = static_cast<__u32>(units_.end() - beyond - 1);
+        answer_.record.considered += left_out;
+        answer_.record.verdicts[OOMX_VERDICT_OVER_BOUND] += left_out;
+        units_.erase(beyond + 1, units_.end());
+    }
+
+    [[nodiscard]] std::uint32_t rails_say(std::size_t top) const {
+        const bool unreadable = has_part(top, &tree_cgroup::unreadable);
+        const auto all = processes(top);
+        if (all.empty() && !unreadable) {
             return OOMX_VERDICT_EMPTY;
         }
-        if (is_never_killed(one.cgroup)) {
+        if (is_below_never(top)) {
             return OOMX_VERDICT_SPARED_NEVER;
         }
-        if (std::ranges::any_of(all, &tree_process::init) && (whole || killable == 0)) {
-            return OOMX_VERDICT_SPARED_INIT;
+        if (count(top, OOMX_VERDICT_CANDIDATE) > 0) {
+            return OOMX_VERDICT_CANDIDATE;
         }
-        if (std::ranges::any_of(
-                all, [](const tree_process* process) { return process->oom_score_adj == -1000; }) &&
-            (by_cgroup || killable == 0)) {
-            return OOMX_VERDICT_SPARED_ADJ;
+        if (unreadable) {
+            return OOMX_VERDICT_UNREADABLE;
         }
-        const bool together = whole || sum(one.cgroup, [](const tree_cgroup& part) {
-                                           return part.oom_group && !part.offline ? 1 : 0;
-                                       }) > 0;
-        if (together && all.size() > rule_.rails.max_processes) {
-            return OOMX_VERDICT_SPARED_MANY;
-        }
-        return OOMX_VERDICT_CANDIDATE;
-    }
-
-    /// It, one above it or one below it.
-    [[nodiscard]] bool is_never_killed(std::size_t top) const {
-        for (std::size_t place = 0; place < tree_.cgroups.size(); ++place) {
-            const auto& said = at(place).preference;
-            if (said && said->never_kill != 0 && !at(place).offline &&
-                (tree_.is_within(place, top) || tree_.is_within(top, place))) {
-                return true;
+        for (const auto why :
+             {OOMX_VERDICT_SPARED_INIT, OOMX_VERDICT_SPARED_ADJ, OOMX_VERDICT_SPARED_NEVER}) {
+            if (count(top, why) > 0) {
+                return why;
             }
         }
-        return false;
+        return OOMX_VERDICT_SPARED_SHARED;
+    }
+
+    /// Why a candidate that should die together may not: 0 if it may, or should not.
+    [[nodiscard]] std::uint32_t why_not_together(std::size_t top) const {
+        if (rule_.ranking.granularity == OOMX_PROCESS && !has_part(top, &tree_cgroup::oom_group)) {
+            return 0;
+        }
+        if (has_part(top, &tree_cgroup::unreadable)) {
+            return OOMX_VERDICT_UNREADABLE;
+        }
+        if (processes(top).size() > rule_.rails.max_processes) {
+            return OOMX_VERDICT_SPARED_MANY;
+        }
+        for (const auto why : {OOMX_VERDICT_SPARED_NEVER, OOMX_VERDICT_SPARED_SHARED,
+                               OOMX_VERDICT_SPARED_INIT, OOMX_VERDICT_SPARED_ADJ}) {
+            if (count(top, why) > 0 || (why == OOMX_VERDICT_SPARED_SHARED && borrows(top))) {
+                return why;
+            }
+        }
+        return 0;
+    }
+
+    /// With a memory.oom.group of it the kernel would kill a parent that waits in vfork() outside,
+    /// or that is spared.
+    [[nodiscard]] bool borrows(std::size_t top) const {
+        return has_part(top, &tree_cgroup::oom_group) &&
+               std::ranges::any_of(everybody_, [&](const somebody& child) {
+                   const auto& process = *child.process;
+                   if (!process.in_vfork || process.oom_score_adj == -1000 ||
+                       at(child.home).unreadable || !tree_.is_within(child.home, top)) {
+                       return false;
+                   }
+                   const auto& parent = tree_.process(process.memory_of);
+                   return home_of(parent) != child.home || parent.init ||
+                          parent.oom_score_adj == -1000;
+               });
     }
 
     [[nodiscard]] oomx_preference preference(std::size_t place) const {
@@ -256,17 +415,56 @@ private:
 
     // --- the rules ---
 
+    /// What comes back with a kill: neither page cache nor files that nobody has mapped.
+    [[nodiscard]] std::uint64_t gain(std::size_t top) const {
+        std::uint64_t mapped = 0;
+        for (const auto* const process : processes(top)) {
+            mapped += size(*process).shmem;
+        }
+        return less(less(usage(top), cache(top)), less(shmem(top), mapped));
+    }
+
+    /// What a cgroup has of its memory.min or memory.low where the scope is reclaimed.
+    [[nodiscard]] std::uint64_t protection(std::size_t place,
+                                           std::uint32_t tree_cgroup::* setting) const {
+        const auto given = [&](std::size_t one) { return mib(at(one).*setting) / page; };
+        const auto used = [&](std::size_t one) { return usage(one) / page; };
+        const auto claim = [&](std::size_t one) { return std::min(given(one), used(one)); };
+        if (!tree_.system_wide && place == tree_.scope) {
+            return 0;
+        }
+        const auto parent = at(place).parent;
+        if (tree_.system_wide ? place == 0 : parent == tree_.scope) {
+            return given(place) * page;
+        }
+        const auto parent_has = protection(parent, setting) / page;
+        std::uint64_t claimed = 0;
+        for (const auto child : children_of(parent)) {
+            claimed += claim(child);
+        }
+        if (claimed > parent_has) {
+            return claim(place) * parent_has / claimed * page;
+        }
+        const auto unclaimed = less(std::min(parent_has, used(parent)), claimed);
+        const auto unprotected = less(used(parent), claimed);
+        const auto share = tree_.recursive_protection && unprotected > 0
+                               ? unclaimed * (used(place) - claim(place)) / unprotected
+                               : 0;
+        return (claim(place) + share) * page;
+    }
+
     [[nodiscard]] std::uint64_t score(const unit& one) const {
         switch (rule_.policy) {
         case plain_rule::by::largest_leaf: {
-            const auto size = usage(one.cgroup) - cache(one.cgroup);
+            const auto size = gain(one.cgroup);
             return size < rule_.least ? 0 : size;
         }
         case plain_rule::by::badness:
             return badness(*worst(one.cgroup));
         default: {
-            const auto protection = mib(std::max(at(one.cgroup).min_mib, at(one.cgroup).low_mib));
-            const auto over = usage(one.cgroup) - std::min(usage(one.cgroup), protection);
+            const auto over =
+                less(usage(one.cgroup), std::max(protection(one.cgroup, &tree_cgroup::min_mib),
+                                                 protection(one.cgroup, &tree_cgroup::low_mib)));
             const std::uint64_t tier = preference(one.cgroup).tier;
             return tier == 0 || over == 0 || over < rule_.least ? 0 : tier << 48 | over;
         }
@@ -275,24 +473,26 @@ private:
 
     /// Counted from the middle, because a process may be better than none.
     [[nodiscard]] std::uint64_t badness(const tree_process& process) const {
-        const auto most = tree_.system_wide ? mib(place_.ram_mib) : scope_max();
-        const auto pages = std::max<std::uint64_t>((most + mib(place_.swap_mib)) / 4096, 1);
-        const auto [rss, swap, page_tables] = size(process);
-        return (std::uint64_t{1} << 62) + (rss + swap + page_tables) / 1024 +
+        const auto ram = mib(place_.ram_mib);
+        const auto most = tree_.system_wide ? ram : std::min(ram, scope_max());
+        const auto pages = std::max<std::uint64_t>((most + mib(place_.swap_mib)) / page, 1);
+        const auto held = size(process);
+        return (std::uint64_t{1} << 62) + (held.rss() + held.swap + held.page_tables) / 1024 +
                static_cast<std::uint64_t>(process.oom_score_adj) * (pages / 1000) * 4;
     }
 
-    /// Whom of a cgroup to kill, if only one: for badness its rule, else the largest.
+    /// Whom of a candidate to kill, if only one: for badness its rule, else the largest.
     [[nodiscard]] const tree_process* worst(std::size_t top) const {
         const auto rank = [&](const tree_process& one) {
             const auto held = size(one);
             const auto score =
-                rule_.policy == plain_rule::by::badness ? badness(one) : held.rss + held.swap;
-            return std::tuple{score, held.rss, -place_.pid(one)};
+                rule_.policy == plain_rule::by::badness ? badness(one) : held.rss() + held.swap;
+            return std::tuple{score, held.rss(), -place_.pid(one)};
         };
         const tree_process* found = nullptr;
         for (const auto* const one : processes(top)) {
-            if (is_killable(*one) && (found == nullptr || rank(*one) > rank(*found))) {
+            if (why_spared(*one) == OOMX_VERDICT_CANDIDATE &&
+                (found == nullptr || rank(*one) > rank(*found))) {
                 found = one;
             }
         }
@@ -306,14 +506,14 @@ private:
         for (auto& one : units_) {
             auto& entry = one.entry;
             const auto said = preference(one.cgroup);
-            entry = {place_.id(at(one.cgroup).path),
-                     0,
-                     usage(one.cgroup),
-                     static_cast<__u32>(processes(one.cgroup).size()),
-                     rails_say(one),
-                     said.tier,
-                     said.preference};
+            entry.cgroup_id = place_.id(at(one.cgroup).path);
+            entry.usage = usage(one.cgroup);
+            entry.processes = static_cast<__u32>(processes(one.cgroup).size());
+            entry.verdict = rails_say(one.cgroup);
+            entry.tier = said.tier;
+            entry.preference = said.preference;
             if (entry.verdict == OOMX_VERDICT_CANDIDATE) {
+                entry.only_process = why_not_together(one.cgroup);
                 entry.score = score(one);
                 entry.verdict =
                     entry.score == 0 ? OOMX_VERDICT_SPARED_POLICY : OOMX_VERDICT_CANDIDATE;
@@ -322,7 +522,7 @@ private:
             ++record.verdicts[entry.verdict];
             if (entry.verdict == OOMX_VERDICT_CANDIDATE) {
                 eligible_.push_back(one);
-            } else if (entry.verdict != OOMX_VERDICT_EMPTY) {
+            } else if (entry.verdict != OOMX_VERDICT_EMPTY || entry.usage > 0) {
                 spared_.push_back(one);
             }
         }
@@ -335,61 +535,83 @@ private:
         std::ranges::sort(spared_, first);
     }
 
-    void kill(unit& victim) {
+    /// The rails spare a chosen one only where the kernel would kill more than the one process
+    /// that may die.
+    [[nodiscard]] bool dies_with_others(const unit& one) const {
+        const auto why = one.entry.only_process;
+        return has_part(one.cgroup, &tree_cgroup::oom_group) && why != 0 &&
+               why != OOMX_VERDICT_SPARED_INIT && why != OOMX_VERDICT_SPARED_ADJ;
+    }
+
+    void choose(unit& victim) {
         auto& record = answer_.record;
+        const bool spared = dies_with_others(victim);
+        const bool one = rule_.ranking.granularity == OOMX_PROCESS ||
+                         (victim.entry.only_process != 0 && !spared);
+        const auto verdict = spared ? victim.entry.only_process : __u32{OOMX_VERDICT_CHOSEN};
         record.victim = victim.entry.cgroup_id;
         record.victim_score = victim.entry.score;
         record.victim_usage = victim.entry.usage;
-        record.result = rule_.rails.mode == OOMX_SHADOW ? OOMX_RESULT_SHADOW : OOMX_RESULT_KILLED;
+        record.granularity = one ? OOMX_PROCESS : OOMX_CGROUP;
+        record.result = spared                            ? OOMX_RESULT_SPARED
+                        : rule_.rails.mode == OOMX_SHADOW ? OOMX_RESULT_SHADOW
+                                                          : OOMX_RESULT_KILLED;
         --record.verdicts[OOMX_VERDICT_CANDIDATE];
-        ++record.verdicts[OOMX_VERDICT_CHOSEN];
-        victim.entry.verdict = OOMX_VERDICT_CHOSEN;
-        if (rule_.ranking.granularity == OOMX_CGROUP) {
-            for (const auto* const one : processes(victim.cgroup)) {
-                answer_.victims.insert(one->number);
-            }
-        } else {
-            kill_one(victim);
+        ++record.verdicts[verdict];
+        victim.entry.verdict = verdict;
+        if (one) {
+            name_process(*worst(victim.cgroup));
         }
+        if (spared) {
+            return;
+        }
+        const auto chosen =
+            one ? one_of(*worst(victim.cgroup)) : numbers_of(processes(victim.cgroup));
+        answer_.victims = with_sharers(chosen);
         if (rule_.rails.mode != OOMX_SHADOW) {
-            record.killed = rule_.ranking.granularity == OOMX_PROCESS
-                                ? 1
-                                : static_cast<__u32>(answer_.victims.size());
+            record.killed = one ? 1 : static_cast<__u32>(chosen.size());
             answer_.dead = answer_.victims;
         }
     }
 
-    void kill_one(const unit& victim) {
-        const auto* const one = worst(victim.cgroup);
+    void name_process(const tree_process& one) {
         auto& record = answer_.record;
-        record.victim_pid = place_.pid(*one);
-        const auto comm = (place_.comm ? place_.comm(*one) : std::string{})
+        record.victim_pid = place_.pid(one);
+        const auto comm = (place_.comm ? place_.comm(one) : std::string{})
                               .substr(0, sizeof record.victim_comm - 1);
         std::memcpy(record.victim_comm, comm.data(), comm.size());
-        answer_.victims.insert(one->number);
-        if (const auto group = oom_group_of(*one)) {
+    }
+
+    [[nodiscard]] static std::set<int> numbers_of(const std::vector<const tree_process*>& some) {
+        std::set<int> numbers;
+        for (const auto* const one : some) {
+            numbers.insert(one->number);
+        }
+        return numbers;
+    }
+
+    /// It, and with it its memory.oom.group but whom the kernel spares.
+    [[nodiscard]] std::set<int> one_of(const tree_process& process) const {
+        std::set<int> all{process.number};
+        if (const auto group = oom_group_of(process)) {
             for (const auto* const member : processes(*group)) {
-                if (is_killable(*member)) {
-                    answer_.victims.insert(member->number);
+                if (!member->init && member->oom_score_adj != -1000) {
+                    all.insert(member->number);
                 }
             }
         }
+        return all;
     }
 
     /// The topmost memory.oom.group from the process to the scope.
     [[nodiscard]] std::optional<std::size_t> oom_group_of(const tree_process& process) const {
-        std::optional<std::size_t> group;
         for (std::size_t place = 0; place < tree_.cgroups.size(); ++place) {
-            const bool holds = sum(place, [&](const tree_cgroup& part) {
-                                   return std::ranges::count(part.processes, process.number,
-                                                             &tree_process::number);
-                               }) > 0;
-            if (holds && at(place).oom_group && !group &&
+            if (at(place).oom_group && tree_.is_within(home_of(process), place) &&
                 (tree_.system_wide || tree_.is_within(place, tree_.scope))) {
-                group = place; // parents come first
+                return place; // parents come first
             }
         }
-        return group;
+        return std::nullopt;
     }
 
     static void fill(oomx_entry* list, __u32& count, std::size_t most,
@@ -405,6 +627,7 @@ private:
     const plain_rule& rule_;
     const plain_place& place_;
     plain_answer answer_;
+    std::vector<somebody> everybody_;
     std::vector<unit> units_;
     std::vector<unit> eligible_;
     std::vector<unit> spared_;

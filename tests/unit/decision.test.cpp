@@ -54,6 +54,7 @@ TEST_CASE("A decision tells by which rules it was made, and how fast") {
     CHECK(what.rails() == oomx::rails{.min_interval = 2s,
                                       .max_processes = 1024,
                                       .max_candidates = 10'000,
+                                      .max_tasks = 100'000,
                                       .mode = oomx::mode::enforce});
     CHECK(what.granularity() == oomx::granularity::cgroup);
     CHECK(what.generation() == 1);
@@ -64,6 +65,7 @@ TEST_CASE("A decision tells by which rules it was made, and how fast") {
 
 TEST_CASE("A decision names the cgroups that were eligible in the order of the record") {
     const decision what{decision_record()};
+    CHECK(what.tasks() == 5);
     CHECK(what.considered() == 4);
     CHECK(what.eligible() == 3);
     REQUIRE(what.top_count() == 3);
@@ -87,6 +89,13 @@ TEST_CASE("A decision names those that were spared, with their preference") {
                                             .verdict = verdict::spared_never_kill,
                                             .tier = 3,
                                             .preference = -100});
+}
+
+TEST_CASE("A decision tells why a cgroup may lose one process only") {
+    auto record = decision_record();
+    CHECK(!decision{record}.top(0).only_process);
+    record.top[0].only_process = OOMX_VERDICT_SPARED_SHARED;
+    CHECK(decision{record}.top(0).only_process == verdict::spared_shared_memory);
 }
 
 TEST_CASE("A decision counts every verdict, also of cgroups that it does not name") {

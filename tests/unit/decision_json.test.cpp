@@ -59,7 +59,7 @@ TEST_CASE("A decision is one line, and what is read back is what it holds") {
     const auto line = json_line(decision{process_record()});
     CHECK(!line.contains('\n'));
     const auto read = json::parse(line);
-    CHECK(read["schema"] == "oomx.decision/2");
+    CHECK(read["schema"] == "oomx.decision/3");
     CHECK(read["policy"] == "largest_leaf");
     CHECK(read["outcome"] == "killed");
     CHECK(read["time_ns"] == "5000000000");
@@ -78,6 +78,7 @@ TEST_CASE("A decision is one line, and what is read back is what it holds") {
     CHECK(read["killed"] == 1);
     CHECK(read["refused"] == 0);
     CHECK(read["error"] == nullptr);
+    CHECK(read["tasks"] == 5);
     CHECK(read["considered"] == 4);
     CHECK(read["eligible"] == 3);
     CHECK(read["verdicts"]["candidate"] == 2);
@@ -90,13 +91,24 @@ TEST_CASE("A decision is one line, and what is read back is what it holds") {
                                  {"processes", 2},
                                  {"verdict", "chosen"},
                                  {"tier", 0},
-                                 {"preference", 0}});
+                                 {"preference", 0},
+                                 {"only_process", nullptr}});
     CHECK(read["spared"].size() == 1);
     CHECK(read["config"] == json{{"generation", 1},
                                  {"mode", "enforce"},
                                  {"min_interval_ns", "2000000000"},
                                  {"max_processes", 1024},
-                                 {"max_candidates", 10'000}});
+                                 {"max_candidates", 10'000},
+                                 {"max_tasks", 100'000}});
+}
+
+TEST_CASE("JSON says why a cgroup may lose one process only") {
+    auto record = process_record();
+    record.top[0].only_process = OOMX_VERDICT_SPARED_SHARED;
+    record.top[1].only_process = 98;
+    const auto read = parsed(decision{record});
+    CHECK(read["top"][0]["only_process"] == "spared_shared_memory");
+    CHECK(read["top"][1]["only_process"] == "98");
 }
 
 TEST_CASE("A decision without a victim says null, and what it spared with its preference") {
@@ -110,7 +122,8 @@ TEST_CASE("A decision without a victim says null, and what it spared with its pr
                                     {"processes", 1},
                                     {"verdict", "spared_never_kill"},
                                     {"tier", 3},
-                                    {"preference", -100}});
+                                    {"preference", -100},
+                                    {"only_process", nullptr}});
 }
 
 TEST_CASE("A victim that was to die whole has no process in JSON") {
@@ -170,7 +183,7 @@ TEST_CASE("A declaration is one line, and what is read back is what it holds") {
     auto record = declaration_record();
     record.error = -EBUSY;
     record.deaf = -ENOSPC;
-    CHECK(parsed(declaration{record}) == json{{"schema", "oomx.declaration/2"},
+    CHECK(parsed(declaration{record}) == json{{"schema", "oomx.declaration/3"},
                                               {"policy", "pressure_kill"},
                                               {"answer", "progress"},
                                               {"time_ns", "5000000000"},
@@ -187,7 +200,7 @@ TEST_CASE("A declaration is one line, and what is read back is what it holds") {
 }
 
 TEST_CASE("A removed cgroup is one line, and what is read back is what it holds") {
-    CHECK(parsed(cgroup_gone{gone_record()}) == json{{"schema", "oomx.cgroup_gone/2"},
+    CHECK(parsed(cgroup_gone{gone_record()}) == json{{"schema", "oomx.cgroup_gone/3"},
                                                      {"policy", "largest_leaf"},
                                                      {"time_ns", "5000000000"},
                                                      {"cgroup", "77"}});
@@ -202,16 +215,16 @@ TEST_CASE("A program can add keys of its own to an event") {
 TEST_CASE("docs/record.md names exactly the keys that are there") {
     const document page{"record.md"};
     const auto decided = parsed(decision{process_record()});
-    CHECK(page.rows_of("oomx.decision/2") == keys_of(decided));
+    CHECK(page.rows_of("oomx.decision/3") == keys_of(decided));
     CHECK(page.rows_of("victim") == keys_of(decided["victim"]));
     CHECK(page.rows_of("verdicts") == keys_of(decided["verdicts"]));
     CHECK(page.rows_of("top and spared") == keys_of(decided["top"][0]));
     CHECK(page.rows_of("top and spared") == keys_of(decided["spared"][0]));
     CHECK(page.rows_of("config") == keys_of(decided["config"]));
     const auto declared = parsed(declaration{declaration_record()});
-    CHECK(page.rows_of("oomx.declaration/2") == keys_of(declared));
+    CHECK(page.rows_of("oomx.declaration/3") == keys_of(declared));
     CHECK(page.rows_of("pressure") == keys_of(declared["pressure"]));
-    CHECK(page.rows_of("oomx.cgroup_gone/2") == keys_of(parsed(cgroup_gone{gone_record()})));
+    CHECK(page.rows_of("oomx.cgroup_gone/3") == keys_of(parsed(cgroup_gone{gone_record()})));
 }
 
 TEST_CASE("docs/record.md names every outcome, verdict and answer") {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
 #include <oomx/cgroup_gone.hpp>
@@ -49,7 +50,8 @@ TEST_CASE("A kill is told with its victim, why, where, who else there was and by
           "    40.0 MiB  cgroup 41, 1 process: spared for a process with oom_score_adj -1000\n"
           "  of 4 cgroups 3 eligible, 1 spared for a process with oom_score_adj -1000\n"
           "  decided in 100 us, 2 processes killed in 23 us\n"
-          "  config 1: up to 1024 processes a kill and 10000 candidates, 2000 ms between kills");
+          "  config 1: up to 1024 processes a kill, 10000 candidates and 100000 tasks, 2000 ms "
+          "between kills");
 }
 
 TEST_CASE("The texts in docs/record.md are what comes out") {
@@ -71,7 +73,8 @@ TEST_CASE("A decision without a victim tells who was spared, and how many for wh
           "  of 8 cgroups 0 eligible, 2 spared for a process with oom_score_adj -1000, 2 spared "
           "for more processes than max_processes, 2 spared by the policy, 2 spared by never_kill\n"
           "  decided in 100 us\n"
-          "  config 1: up to 1024 processes a kill and 10000 candidates, 2000 ms between kills");
+          "  config 1: up to 1024 processes a kill, 10000 candidates and 100000 tasks, 2000 ms "
+          "between kills");
 }
 
 TEST_CASE("The kill of one process names it") {
@@ -134,7 +137,8 @@ TEST_CASE("A kill the kernel refused is told with the count and the cause") {
           "(EPERM); choose inside the scope the policy was called for\n"
           "  of 4 cgroups 3 eligible, 1 spared for a process with oom_score_adj -1000\n"
           "  decided in 100 us\n"
-          "  config 1: up to 1024 processes a kill and 10000 candidates, 2000 ms between kills");
+          "  config 1: up to 1024 processes a kill, 10000 candidates and 100000 tasks, 2000 ms "
+          "between kills");
 }
 
 TEST_CASE("Waiting for an earlier victim is told as no second kill, in one line") {
@@ -153,8 +157,8 @@ TEST_CASE("A decision in shadow mode names whom it would have killed") {
     const auto text = fmt::format("{}", decision{record});
     CHECK(text.starts_with("largest_leaf declined in shadow mode, it would have killed cgroup 42 "
                            "(31.0 MiB), the highest score of 3 eligible; "));
-    CHECK(text.ends_with("\n  config 1: shadow mode, up to 1024 processes a kill and 10000 "
-                         "candidates, 2000 ms between kills"));
+    CHECK(text.ends_with("\n  config 1: shadow mode, up to 1024 processes a kill, 10000 "
+                         "candidates and 100000 tasks, 2000 ms between kills"));
 }
 
 TEST_CASE("A kill that came too soon names whom it spared") {
@@ -165,15 +169,31 @@ TEST_CASE("A kill that came too soon names whom it spared") {
 
 TEST_CASE("A kill that was no longer needed names whom it spared") {
     CHECK(describe(decision{without_a_kill(OOMX_RESULT_RELIEVED)}) ==
-          "largest_leaf declined as memory came back, it would have killed cgroup 42 (31.0 MiB), "
-          "the highest score of 3 eligible");
+          "largest_leaf killed nobody, as memory came back; it would have killed cgroup 42 (31.0 "
+          "MiB), the highest score of 3 eligible");
 }
 
 TEST_CASE("The end of an earlier victim during a decision names nobody") {
     auto record = without_a_kill(OOMX_RESULT_RELIEVED);
     record.victim = 0;
+    CHECK(describe(decision{record}) == "largest_leaf killed nobody, as memory came back");
+}
+
+TEST_CASE("An OOM of some nodes only is told as the reason not to act") {
+    auto record = without_a_kill(OOMX_RESULT_CONSTRAINED);
+    record.victim = 0;
     CHECK(describe(decision{record}) ==
-          "largest_leaf declined as an earlier victim gave its memory back");
+          "largest_leaf declined, as only some nodes of the machine are out of memory");
+}
+
+TEST_CASE("A cgroup that may lose one process only is told with the reason") {
+    auto record = process_record();
+    record.top[0].only_process = OOMX_VERDICT_SPARED_NEVER;
+    CHECK_THAT(fmt::format("{}", decision{record}),
+               Catch::Matchers::ContainsSubstring(
+                   "\n    31.0 MiB  cgroup 42, 2 processes, score 31457280: chosen, one process "
+                   "only: spared by never_kill\n    20.0 MiB  cgroup 43, 1 process, score "
+                   "20971520: eligible\n"));
 }
 
 TEST_CASE("A victim that the rails spared is told with what they said of it") {
@@ -202,7 +222,9 @@ TEST_CASE("Every verdict has words of its own that say why") {
     CHECK(describe(verdict::empty) == "without a process");
     CHECK(describe(verdict::dying) == "with an earlier victim that is still dying");
     CHECK(describe(verdict::out_of_scope) == "outside the OOM's scope");
-    CHECK(describe(verdict::over_bound) == "behind max_candidates, not looked at");
+    CHECK(describe(verdict::over_bound) == "behind max_candidates or max_tasks, not looked at");
+    CHECK(describe(verdict::spared_shared_memory) ==
+          "spared for memory that a process elsewhere shares");
 }
 
 TEST_CASE("A verdict or outcome of a later library is told as unknown") {

@@ -89,7 +89,7 @@ TEST_CASE("A record of another version is malformed and says which versions") {
     REQUIRE(!decoded);
     CHECK(decoded.error().code() == errc::malformed);
     CHECK(decoded.error().message() ==
-          "decode event: its version is 1, this library knows 2; build "
+          "decode event: its version is 1, this library knows 3; build "
           "the policy and the program with the same oomx");
     CHECK(!got.decided);
 }

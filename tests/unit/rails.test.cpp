@@ -10,24 +10,28 @@
 using namespace std::chrono_literals;
 using oomx::rails;
 
-TEST_CASE("The default rails enforce without an interval, up to 1024 processes and 10000 cgroups") {
+TEST_CASE("The default rails enforce without an interval, and look at 10000 cgroups") {
     const auto raw = rails{}.raw();
     REQUIRE(raw);
     CHECK(raw->min_interval_ns == 0);
     CHECK(raw->max_processes == 1024);
     CHECK(raw->max_candidates == 10'000);
+    CHECK(raw->max_tasks == 100'000);
     CHECK(raw->mode == OOMX_ENFORCE);
 }
 
 TEST_CASE("Rails reach the policy in nanoseconds") {
-    const auto raw =
-        rails{
-            .min_interval = 2s, .max_processes = 3, .max_candidates = 4, .mode = oomx::mode::shadow}
-            .raw();
+    const auto raw = rails{.min_interval = 2s,
+                           .max_processes = 3,
+                           .max_candidates = 4,
+                           .max_tasks = 5,
+                           .mode = oomx::mode::shadow}
+                         .raw();
     REQUIRE(raw);
     CHECK(raw->min_interval_ns == 2'000'000'000);
     CHECK(raw->max_processes == 3);
     CHECK(raw->max_candidates == 4);
+    CHECK(raw->max_tasks == 5);
     CHECK(raw->mode == OOMX_SHADOW);
 }
 

@@ -45,8 +45,11 @@ struct measured_tree {
 
     measured_tree() {
         holder.grow(5_MiB);
-        measured.set("memory.min", 1_MiB);
-        measured.set("memory.low", 2_MiB);
+        // All that is above gives as much: a child of the scope has what it is given.
+        for (const auto* one : {&inner, &measured}) {
+            one->set("memory.min", 1_MiB);
+            one->set("memory.low", 2_MiB);
+        }
         measured.set("memory.high", 64_MiB);
         measured.set("memory.max", 96_MiB);
         measured.set("memory.oom.group", "1");
@@ -108,7 +111,9 @@ TEST_CASE("A candidate's sizes are those of memory.stat and memory.current") {
     const auto stat = must(cgroup.memory_stat());
 
     CHECK(stat.shmem >= 3_MiB);
-    CHECK(close(tree.read(OOMX_ECHO_USAGE), must(cgroup.memory_current())));
+    const auto usage = tree.read(OOMX_ECHO_USAGE);
+    CAPTURE(usage, must(cgroup.memory_current()).count());
+    CHECK(close(usage, must(cgroup.memory_current())));
     CHECK(close(tree.read(OOMX_ECHO_ANON), stat.anon));
     CHECK(close(tree.read(OOMX_ECHO_FILE), stat.file));
     CHECK(close(tree.read(OOMX_ECHO_SHMEM), stat.shmem));
@@ -124,6 +129,8 @@ TEST_CASE("A candidate's limits and protection are those of its files") {
     CHECK(tree.read(OOMX_ECHO_MIN) == (1_MiB).count());
     CHECK(tree.read(OOMX_ECHO_LOW) == (2_MiB).count());
     CHECK(tree.read(OOMX_ECHO_PROTECTION) == (2_MiB).count());
+    tree.inner.set("memory.low", 1_MiB);
+    CHECK(tree.read(OOMX_ECHO_LOW) == (1_MiB).count());
     tree.measured.set("memory.max", "max");
     CHECK(tree.read(OOMX_ECHO_MAX) == OOMX_NO_LIMIT);
 }

@@ -22,7 +22,7 @@ public:
     declarer() : program_{declare_bpf::open()} {
         REQUIRE(program_ != nullptr);
         // What oomx::load() tells a policy.
-        program_->rodata_oomx->oomx_object = {0, 4096};
+        program_->rodata_oomx->oomx_object = {.identity = 0, .page_size = 4096, .machine_size = 0};
         REQUIRE(declare_bpf::load(program_) == 0);
         sizes_ = bpf_program__attach(program_->progs.process_sizes);
         REQUIRE(sizes_ != nullptr);

@@ -117,18 +117,6 @@ TEST_CASE("A verifier's refusal shows its last meaningful line and keeps the who
     CHECK(open_descriptors() == descriptors);
 }
 
-TEST_CASE("A policy that kills inside its walk is refused, with the verifier's log") {
-    auto refused = oomx::load<kills_in_walk>();
-
-    REQUIRE_FALSE(refused);
-    CHECK(refused.error().code() == errc::rejected);
-    CHECK(refusal(refused) ==
-          "load policy 'kills_in_walk': the kernel's verifier refused the program: kernel func "
-          "bpf_mem_cgroup_flush_stats is sleepable within rcu_read_lock region (EACCES); see "
-          "error::log() for its whole log");
-    CHECK_THAT(refused.error().log(), ContainsSubstring("processed "));
-}
-
 TEST_CASE("A process without privileges is told which ones it needs") {
     auto child = process::start([] {
         if (::setresuid(65534, 65534, 65534) != 0) {

@@ -7,6 +7,7 @@
 //
 // All policies are in shadow mode, one above the other: they are asked in turn at one OOM, and then
 // the kernel kills. The OOM is declared, not caused: no allocation moves what they look at.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -58,7 +59,7 @@ struct snapshot {
     };
     struct process {
         pid_t pid;
-        std::uint64_t rss, swap, tables;
+        std::uint64_t anon, file, shmem, swap, tables;
         auto operator<=>(const process&) const = default;
     };
     std::map<std::string, cgroup> cgroups; // by path in the tree
@@ -94,8 +95,10 @@ public:
                 hogs_.emplace(process.number, std::move(started));
             }
         }
-        scope().set("memory.max",
-                    oomx::bytes{std::uint64_t{tree.mib_in(tree.scope) * 2 + 64} << 20});
+        // No more than the machine has, which is all that counts of it.
+        scope().set(
+            "memory.max",
+            oomx::bytes{std::uint64_t{std::min(tree.mib_in(tree.scope) * 2 + 64, 384U)} << 20});
     }
 
     [[nodiscard]] const control_group& scope() const {
@@ -133,8 +136,8 @@ private:
         }
         for (const auto& [number, process] : hogs_) {
             const auto& size = sizes.at(process.pid());
-            seen.processes[number] = {process.pid(), size.rss / 4096, size.swap / 4096,
-                                      size.page_tables / 4096};
+            seen.processes[number] = {process.pid(),     size.anon / 4096, size.file / 4096,
+                                      size.shmem / 4096, size.swap / 4096, size.page_tables / 4096};
         }
         return seen;
     }
@@ -144,6 +147,19 @@ private:
     std::vector<control_group*> order_;
     std::map<int, hog> hogs_;
 };
+
+/// Counts anew what children use of their protection, after their usage has changed.
+void protect(oomx::native::detail::node& parent) {
+    auto& counter = parent.memcg.memory;
+    counter.children_min_usage.counter = counter.children_low_usage.counter = 0;
+    for (auto* child = parent.first_child; child != nullptr; child = child->next_sibling) {
+        const auto& own = child->memcg.memory;
+        const auto usage = child->usage();
+        counter.children_min_usage.counter += static_cast<long>(std::min(own.min, usage));
+        counter.children_low_usage.counter += static_cast<long>(std::min(own.low, usage));
+        protect(*child);
+    }
+}
 
 /// The tree as a model that holds what was seen, with the ids that were seen.
 model model_of_seen(const random_tree& tree, const snapshot& seen) {
@@ -155,12 +171,13 @@ model model_of_seen(const random_tree& tree, const snapshot& seen) {
         node.stat[static_cast<std::size_t>(oomx::native::detail::kind::shmem)] = cgroup.shmem;
         where.renumber(node, oomx::cgroup_id{cgroup.id});
     }
+    protect(where.root());
     for (auto& task : where.tasks()) {
         namespace kernel = oomx::native::kernel;
         const auto& process = seen.processes.at(std::stoi(task.name));
-        task.memory.rss_stat[kernel::MM_FILEPAGES].count = 0;
-        task.memory.rss_stat[kernel::MM_SHMEMPAGES].count = 0;
-        task.memory.rss_stat[kernel::MM_ANONPAGES].count = static_cast<__s64>(process.rss);
+        task.memory.rss_stat[kernel::MM_FILEPAGES].count = static_cast<__s64>(process.file);
+        task.memory.rss_stat[kernel::MM_SHMEMPAGES].count = static_cast<__s64>(process.shmem);
+        task.memory.rss_stat[kernel::MM_ANONPAGES].count = static_cast<__s64>(process.anon);
         task.memory.rss_stat[kernel::MM_SWAPENTS].count = static_cast<__s64>(process.swap);
         task.memory.pgtables_bytes.counter = static_cast<long>(process.tables * 4096);
     }
@@ -179,10 +196,12 @@ plain_place place_of_seen(const snapshot& seen, std::uint64_t scope_max) {
                 const auto& one = seen.cgroups.at(path);
                 return (one.file - std::min(one.file, one.shmem)) * 4096;
             },
+        .shmem = [&seen](const std::string& path) { return seen.cgroups.at(path).shmem * 4096; },
         .process =
             [&seen](const tree_process& process) {
                 const auto& one = seen.processes.at(process.number);
-                return plain_size{one.rss * 4096, one.swap * 4096, one.tables * 4096};
+                return plain_size{one.anon * 4096, one.file * 4096, one.shmem * 4096,
+                                  one.swap * 4096, one.tables * 4096};
             },
         .scope_max = scope_max};
     return place;
@@ -313,7 +332,7 @@ private:
 
     static bool same(oomx_decision a, oomx_decision b) {
         for (auto* const one : {&a, &b}) {
-            one->time_ns = one->decided_ns = one->took_ns = one->generation = 0;
+            one->time_ns = one->decided_ns = one->took_ns = one->generation = one->tasks = 0;
             std::memset(one->victim_comm, 0, sizeof one->victim_comm);
         }
         return std::memcmp(&a, &b, sizeof a) == 0;

@@ -13,13 +13,16 @@ enum oomx_mode {
 	OOMX_SHADOW = 1, /* decide and record, kill nothing, decline */
 };
 
+/* How many candidates one decision can hold. */
+#define OOMX_CANDIDATES 10000
+
 /* The limits no policy can leave; the building blocks enforce them. */
 struct oomx_rails {
-	__u64 min_interval_ns; /* between two kills of this policy; 0: none */
-	__u32 max_processes;   /* of whom one kill ends more is spared */
-	__u32 max_candidates;  /* cgroups one decision looks at; more are only counted */
+	__u64 min_interval_ns; /* between two kills for the same scope; 0: none */
+	__u32 max_processes;   /* a cgroup with more of them does not die whole */
+	__u32 max_candidates;  /* cgroups one decision looks at, at most OOMX_CANDIDATES */
 	__u32 mode;	       /* enum oomx_mode */
-	__u32 reserved;
+	__u32 max_tasks;       /* processes one decision looks at */
 };
 
 enum oomx_granularity {
@@ -36,8 +39,9 @@ struct oomx_ranking {
 
 /* What user space tells an object before it loads it. */
 struct oomx_object {
-	__u64 identity;	 /* of the compiled policy: the same for each load of the same bytes */
-	__u64 page_size; /* of this machine, bytes */
+	__u64 identity;	    /* of the compiled policy: the same for each load of the same bytes */
+	__u64 page_size;    /* of this machine, bytes */
+	__u64 machine_size; /* memory and swap of this machine, bytes; 0: not known */
 };
 
 /* One attachment of the policy. */

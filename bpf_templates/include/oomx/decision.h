@@ -10,7 +10,7 @@
 
 #include <oomx/pressure.h>
 
-#define OOMX_RECORD_VERSION 2
+#define OOMX_RECORD_VERSION 3
 #define OOMX_NAME_LEN	    64 /* BPF_OOM_NAME_MAX_LEN, include/linux/bpf_oom.h of the series */
 #define OOMX_COMM_LEN	    16 /* TASK_COMM_LEN, include/linux/sched.h */
 #define OOMX_TOP	    8  /* how many candidates one decision names */
@@ -41,6 +41,7 @@ enum oomx_result {
 	OOMX_RESULT_COOLING = 6,     /* would have killed: too soon after the last kill */
 	OOMX_RESULT_RELIEVED = 7,    /* would have killed or waited: memory came back */
 	OOMX_RESULT_SPARED = 8,	     /* would have killed: the rails spare that one */
+	OOMX_RESULT_CONSTRAINED = 9, /* not of a cgroup or the machine, but of some of its nodes */
 };
 
 /* What the rails and the policy said of a cgroup. */
@@ -56,9 +57,11 @@ enum oomx_verdict {
 	OOMX_VERDICT_DYING = 8,		/* holds an earlier victim that is still dying */
 	OOMX_VERDICT_SPARED_NEVER =
 		9, /* it, what is above it or what would die with it: never-kill */
-	OOMX_VERDICT_OUT_OF_SCOPE = 10, /* not within the OOM's scope: a policy wanted it killed */
-	OOMX_VERDICT_OVER_BOUND = 11,	/* behind the first max_candidates, so not looked at */
-	OOMX_VERDICTS = 12,
+	OOMX_VERDICT_OUT_OF_SCOPE = 10,	 /* not within the OOM's scope: a policy wanted it killed */
+	OOMX_VERDICT_OVER_BOUND = 11,	 /* behind max_candidates or max_tasks, so not looked at */
+	OOMX_VERDICT_SPARED_SHARED = 12, /* its memory is also that of a process elsewhere, or of
+					    one never to be killed */
+	OOMX_VERDICTS = 13,
 };
 
 /* One cgroup that was looked at. */
@@ -70,6 +73,13 @@ struct oomx_entry {
 	__u32 verdict;	  /* enum oomx_verdict */
 	__u32 tier;	  /* see struct oomx_preference */
 	__s32 preference; /* see struct oomx_preference */
+
+	/*
+	 * enum oomx_verdict: why the rails let it lose one process only where it should die whole;
+	 * 0: nothing of the kind.
+	 */
+	__u32 only_process;
+	__u32 reserved;
 };
 
 struct oomx_decision {
@@ -99,7 +109,8 @@ struct oomx_decision {
 	__s32 victim_pid; /* the process that was chosen, 0 where the cgroup was */
 	__u32 top_count;
 	__u32 spared_count;
-	__u32 reserved;
+	__u32 max_tasks; /* of the rails, as they were */
+	__u32 tasks;	 /* processes that were looked at, the victim's twice or three times */
 	__u32 verdicts[OOMX_VERDICTS];	 /* how many cgroups each one was said of: all considered */
 	char victim_comm[OOMX_COMM_LEN]; /* of victim_pid */
 	char policy[OOMX_NAME_LEN];

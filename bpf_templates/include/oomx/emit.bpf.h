@@ -75,7 +75,9 @@ __weak __noinline int oomx_note(void)
 	if (verdict == OOMX_VERDICT_CANDIDATE) {
 		r->eligible++;
 		r->top_count = oomx_insert(r->top, r->top_count, OOMX_TOP, entry);
-	} else if (verdict != OOMX_VERDICT_EMPTY && verdict != OOMX_VERDICT_OVER_BOUND) {
+	} else if (entry->usage ||
+		   (verdict != OOMX_VERDICT_EMPTY && verdict != OOMX_VERDICT_OVER_BOUND)) {
+		/* Who holds memory without a process says where it is. */
 		r->spared_count = oomx_insert(r->spared, r->spared_count, OOMX_SPARED, entry);
 	}
 	entry->cgroup_id = 0;

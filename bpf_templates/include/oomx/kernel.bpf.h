@@ -30,6 +30,9 @@
 /* What user space writes before the load, and nobody afterwards. */
 #define OOMX_SET_BEFORE_LOAD const volatile
 
+/* What is only of use within one call. */
+#define OOMX_SCRATCH
+
 #else
 #define OOMX_SET_BEFORE_LOAD volatile
 #include <oomx/native.bpf.h>

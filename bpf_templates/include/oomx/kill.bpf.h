@@ -4,19 +4,28 @@
 
 /* The kill, within the rails. */
 #include <oomx/emit.bpf.h>
-#include <oomx/judge.bpf.h>
+#include <oomx/rails.bpf.h>
 #include <oomx/scope.bpf.h>
 #include <oomx/task.bpf.h>
+#include <oomx/victims.bpf.h>
+#include <oomx/wait.bpf.h>
 
-/* When this policy last killed, CLOCK_MONOTONIC. Handlers do not overlap: see emit.bpf.h. */
-static __u64 oomx_last_kill_ns = 0;
+/* When this policy last killed for a scope. Of so many scopes it is known: the latest. */
+#define OOMX_KILLS 64
+
+struct oomx_kill_time {
+	__u64 scope_id;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+};
+
+static struct oomx_kill_time oomx_kills[OOMX_KILLS] = {};
+static __u32 oomx_next_kill = 0;
 
 /* Whom of a cgroup to kill. */
 enum oomx_whom {
 	OOMX_ALL = 0,
-	OOMX_DYING = -1, /* none but those the kernel already killed */
-	OOMX_NONE = -2,	 /* the policy ranks none that could be killed */
-			 /* else one: its pid */
+	OOMX_NONE = -1, /* the policy ranks none that could be killed */
+			/* else one: its pid */
 };
 
 /* Is it one of those? Of more than the rails allow, the later ones came after they were counted. */
@@ -26,9 +35,12 @@ static __always_inline bool oomx_is_meant(struct task_struct *task, int whom)
 
 	if ((task->flags & PF_KTHREAD) || oomx_unkillable(task) || life == OOMX_SPENT)
 		return false;
+	/* The kernel lists it once more while it ends: it was killed in this call. */
+	if (life == OOMX_DIES && (task->flags & PF_EXITING))
+		return false;
 	if (whom == OOMX_ALL)
 		return oomx_record.killed < oomx_rails()->max_processes;
-	return whom == OOMX_DYING ? life == OOMX_DIES : task->tgid == whom;
+	return task->tgid == whom;
 }
 
 /*
@@ -56,6 +68,12 @@ __weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
 	while ((task = bpf_iter_css_task_next(&it))) {
 		if (!oomx_is_meant(task, whom))
 			continue;
+		/*
+		 * Who is between vfork() and exec() dies with its parent, or not at all. And the
+		 * policy may have named a process that the rails spare beside others that may die.
+		 */
+		if (oomx_read_memory(task) && (oomx_memory.in_vfork || oomx_is_shared()))
+			continue;
 		if (whom > 0)
 			oomx_comm(r->victim_comm, task);
 		err = bpf_oom_kill_process(oc, task, "Out of memory (oomx)");
@@ -64,34 +82,22 @@ __weak __noinline bool oomx_kill_processes(struct oom_control *oc __arg_trusted,
 			r->error = err;
 			continue;
 		}
-		if (whom != OOMX_DYING)
-			r->killed++;
+		r->killed++;
+		oomx_keep(task);
 		done = true;
+		if (whom > 0)
+			break;
 	}
 	return done;
 }
 
-/* As above, in the cgroup with this id. */
-static __always_inline bool oomx_kill_in(struct oomx_scope *scope, __u64 cgroup_id, int whom)
+/* As above, in one of the cgroups of the candidate that was judged last. */
+static __always_inline bool oomx_kill_in(struct oomx_scope *scope, __u32 part, int whom)
 {
-	oomx_memcg_ref memcg = oomx_memcg_with(cgroup_id);
+	const struct oomx_part *at = &oomx_parts[part < OOMX_PARTS ? part : 0];
+	oomx_memcg_ref memcg = at->never ? NULL : oomx_memcg_with(at->cgroup_id);
 
 	return memcg && oomx_kill_processes(scope->oc, memcg, whom);
-}
-
-/*
- * Has a cgroup that met its limit come back below it? The kernel looked before it called the
- * policy, but the walk takes longer than the end of an earlier victim, who may have left it while
- * it gave back its memory: nobody else has to die then. Of other OOMs it is not known.
- */
-static __always_inline bool oomx_relieved(struct oomx_scope *scope)
-{
-	struct oom_control *oc = scope->oc;
-	struct mem_cgroup *memcg = oc->memcg;
-
-	if (!memcg || oc->constraint != bpf_core_enum_value(enum oom_constraint, CONSTRAINT_MEMCG))
-		return false;
-	return memcg->memory.usage.counter + (1ULL << (oc->order & 63)) <= memcg->memory.max;
 }
 
 /* The process that the policy chose, or with 0 the one it ranks first. */
@@ -114,7 +120,7 @@ __weak __noinline __u64 oomx_group_above(struct mem_cgroup *memcg __arg_trusted)
 	struct cgroup_subsys_state *css = &memcg->css;
 	__u64 group = 0;
 
-	oomx_for_each_number(i, OOMX_MAX_DEPTH) {
+	oomx_for_each_number(i, OOMX_ANCESTORS) {
 		struct mem_cgroup *at = (void *)css; /* its first member */
 		__u64 id;
 
@@ -130,6 +136,61 @@ __weak __noinline __u64 oomx_group_above(struct mem_cgroup *memcg __arg_trusted)
 	return group;
 }
 
+/* Where this policy keeps when it last killed for this scope, or NULL. */
+static __always_inline struct oomx_kill_time *oomx_last_kill(void)
+{
+	oomx_for_each_number(i, OOMX_KILLS) {
+		struct oomx_kill_time *at = &oomx_kills[i & (OOMX_KILLS - 1)];
+
+		if (at->time_ns && at->scope_id == oomx_course.scope_id)
+			return at;
+	}
+	return NULL;
+}
+
+static __always_inline void oomx_remember_kill(void)
+{
+	struct oomx_kill_time *at = oomx_last_kill();
+
+	if (!at)
+		at = &oomx_kills[oomx_next_kill++ % OOMX_KILLS];
+	at->scope_id = oomx_course.scope_id;
+	at->time_ns = oomx_record.time_ns;
+}
+
+static __always_inline bool oomx_is_too_soon(void)
+{
+	const struct oomx_kill_time *last = NULL;
+
+	if (!oomx_rails()->min_interval_ns)
+		return false;
+	last = oomx_last_kill();
+	return last && oomx_record.time_ns - last->time_ns < oomx_rails()->min_interval_ns;
+}
+
+/*
+ * What the rails say of a victim that was chosen. If it may lose one process only it is looked at
+ * once more for which one: that is not known where candidates die whole.
+ */
+static __always_inline __u32 oomx_judge_victim(struct mem_cgroup *victim)
+{
+	struct oomx_look *look = &oomx_look;
+	__u32 verdict = oomx_judge(victim);
+	__u32 only = look->only_process;
+
+	if (verdict != OOMX_VERDICT_CANDIDATE || !only)
+		return verdict;
+	if (oomx_dies_with_others())
+		return only;
+	if (oomx_course.granularity == OOMX_PROCESS)
+		return verdict;
+	oomx_course.granularity = OOMX_PROCESS;
+	oomx_course.tasks = oomx_course.cgroups = 0;
+	verdict = oomx_judge(victim);
+	look->only_process = only;
+	return verdict;
+}
+
 /* May it be killed, and is it to be? Says in the record why not. */
 static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct mem_cgroup *victim,
 					     int pid)
@@ -140,26 +201,21 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 	__u32 verdict;
 	bool known;
 
-	/*
-	 * Sleeps, so the verifier refuses a policy that kills inside its walk. Of the kill itself
-	 * it would not see that: a global function is looked at by itself.
-	 */
-	bpf_mem_cgroup_flush_stats(victim);
-
 	oomx_note();
 	if (oomx_course.dying || r->victim)
 		return false; /* that one is waited for; one decision, one victim */
 	if (group)
 		victim = group;
 
+	oomx_course.tasks = oomx_course.cgroups = 0;
 	oomx_look_at_scope(scope->root); /* user space may have said more meanwhile */
-	verdict = oomx_judge(victim);
+	verdict = oomx_judge_victim(victim);
 	if (oomx_course.dying)
 		return false;
 	/* Nobody may have shown it to the policy. */
 	known = oomx_is_noted(oomx_look.cgroup_id);
 	if (!known) {
-		oomx_enter(victim, verdict);
+		oomx_enter(oomx_usage(victim), verdict);
 		oomx_note();
 	}
 	r->granularity = oomx_course.granularity;
@@ -178,7 +234,7 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 		r->result = OOMX_RESULT_RELIEVED;
 	else if (rails->mode != OOMX_ENFORCE)
 		r->result = OOMX_RESULT_SHADOW;
-	else if (oomx_last_kill_ns && r->time_ns - oomx_last_kill_ns < rails->min_interval_ns)
+	else if (oomx_is_too_soon())
 		r->result = OOMX_RESULT_COOLING;
 	else
 		return true;
@@ -188,28 +244,44 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 static __always_inline int oomx_kill(struct oomx_scope *scope, int whom)
 {
 	struct oomx_decision *r = &oomx_record;
-	struct oomx_look *look = &oomx_look;
 	bool done = false;
 
-	oomx_for_each_number(i, look->parts)
-		done |= oomx_kill_in(scope, look->part[i & (OOMX_PARTS - 1)], whom);
+	oomx_for_each_number(i, oomx_part_count()) {
+		done |= oomx_kill_in(scope, i, whom);
+		if (done && whom != OOMX_ALL) {
+			r->error = 0; /* where it was not, is of no interest */
+			break;
+		}
+	}
 	if (!done) {
 		r->result = OOMX_RESULT_KILL_FAILED;
 		return OOMX_DECLINED;
 	}
 	r->result = OOMX_RESULT_KILLED;
-	oomx_last_kill_ns = r->time_ns;
+	oomx_exits_since = 0;
+	oomx_remember_kill();
 	return OOMX_HANDLED;
+}
+
+/* The process that is to die, or all of them. */
+static __always_inline int oomx_kill_whom(struct oomx_scope *scope)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	if (r->granularity == OOMX_CGROUP)
+		return oomx_kill(scope, OOMX_ALL);
+	return oomx_kill(scope, r->victim_pid ? r->victim_pid : OOMX_NONE);
 }
 
 /*
  * Kill every process of the victim and of what is below it, and claim the OOM; pass it on when the
- * rails forbid it or the kernel refused every one. Call it outside the walk: killing sleeps.
+ * rails forbid it or the kernel refused every one. Where only one process of it may die, that one
+ * does: see oomx_why_not_all(). Sleeps.
  */
 static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem_cgroup *victim)
 {
 	oomx_course.granularity = OOMX_CGROUP;
-	return oomx_kill_is_due(scope, victim, 0) ? oomx_kill(scope, OOMX_ALL) : OOMX_DECLINED;
+	return oomx_kill_is_due(scope, victim, 0) ? oomx_kill_whom(scope) : OOMX_DECLINED;
 }
 
 /*
@@ -219,40 +291,8 @@ static __always_inline int oomx_kill_cgroup(struct oomx_scope *scope, struct mem
 static __always_inline int oomx_kill_process(struct oomx_scope *scope, struct mem_cgroup *victim,
 					     int pid)
 {
-	struct oomx_decision *r = &oomx_record;
-
 	oomx_course.granularity = OOMX_PROCESS;
-	if (!oomx_kill_is_due(scope, victim, pid))
-		return OOMX_DECLINED;
-	return oomx_kill(scope, r->victim_pid ? r->victim_pid : OOMX_NONE);
-}
-
-/*
- * An earlier victim is still dying. The kernel takes an OOM for handled only if memory was freed
- * within this very call, and asking for a kill of a process on its way out says so without a
- * second kill. In shadow mode even that is left to the kernel. Where the victim has vanished since
- * the walk there is nothing left to claim the OOM with, and mostly no need to: its memory is back.
- */
-static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
-{
-	oomx_memcg_ref dying = oomx_memcg_with(oomx_course.dying);
-	struct oomx_decision *r = &oomx_record;
-
-	r->victim = oomx_course.dying;
-	r->victim_usage = oomx_usage(dying);
-	r->victim_pid = 0; /* whom the policy wanted to kill before it came to this one */
-	r->result = OOMX_RESULT_WAITING;
-	r->decided_ns = bpf_ktime_get_ns() - r->time_ns;
-	if (oomx_rails()->mode != OOMX_ENFORCE)
-		return OOMX_DECLINED;
-	if (dying && oomx_kill_processes(scope->oc, dying, OOMX_DYING))
-		return OOMX_HANDLED;
-	r->result = OOMX_RESULT_DECLINED;
-	if (oomx_relieved(scope)) {
-		r->result = OOMX_RESULT_RELIEVED;
-		r->victim = r->victim_usage = 0;
-	}
-	return OOMX_DECLINED;
+	return oomx_kill_is_due(scope, victim, pid) ? oomx_kill_whom(scope) : OOMX_DECLINED;
 }
 
 #endif

@@ -73,4 +73,9 @@ static __always_inline __u64 oomx_without_cache(__u64 usage, __u64 file, __u64 s
 	return oomx_over(usage, oomx_over(file, shmem));
 }
 
+static __always_inline __u64 oomx_smaller(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
+}
+
 #endif

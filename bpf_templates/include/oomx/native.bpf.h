@@ -6,6 +6,8 @@
  * The kernel as a natively built policy sees it: functions and macros of the names that a policy
  * built for BPF takes from libbpf and the kernel, all through the table in oomx/native.h.
  */
+#include <stddef.h>
+
 #include <linux/bpf.h>
 
 #include <oomx/native.h>
@@ -19,6 +21,9 @@
 #define __hidden
 #define SEC(name)
 
+/* Not part of an instance's state: nothing in it is read before it was written in the same call. */
+#define OOMX_SCRATCH __attribute__((section(".bss.oomx_scratch")))
+
 #define __arg_trusted
 #define __arg_nonnull
 #define __arg_nullable
@@ -30,6 +35,30 @@
 /* for i from 0 to count - 1: see kfuncs.bpf.h. */
 #define oomx_for_each_number(i, count)                                                             \
 	for (int i = 0, oomx_end_##i = (count); i < oomx_end_##i; i++)
+
+struct bpf_iter_num___oomx {
+	int next;
+	int end;
+	int at;
+};
+
+static inline struct bpf_iter_num___oomx *oomx_numbers_begin(struct bpf_iter_num___oomx *it,
+							     int count)
+{
+	*it = (struct bpf_iter_num___oomx){ .end = count };
+	return it;
+}
+
+static inline int *bpf_iter_num_next___oomx(struct bpf_iter_num___oomx *it)
+{
+	it->at = it->next;
+	return it->next < it->end ? (it->next++, &it->at) : NULL;
+}
+
+static inline void bpf_iter_num_destroy___oomx(struct bpf_iter_num___oomx *it)
+{
+	(void)it;
+}
 
 /* Set before each call of the policy. */
 static const struct oomx_native_kernel *oomx_kernel;
@@ -155,6 +184,33 @@ static inline void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it)
 	oomx_kernel->css_task_destroy(oomx_kernel->self, it);
 }
 
+static inline int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
+				    unsigned int flags)
+{
+	return oomx_kernel->task_new(oomx_kernel->self, it, task, flags);
+}
+
+static inline struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it)
+{
+	return oomx_kernel->task_next(oomx_kernel->self, it);
+}
+
+static inline void bpf_iter_task_destroy(struct bpf_iter_task *it)
+{
+	oomx_kernel->task_destroy(oomx_kernel->self, it);
+}
+
+/* A memory cgroup begins with its css. */
+static inline struct mem_cgroup *oomx_memcg_of(struct cgroup_subsys_state *css)
+{
+	return (struct mem_cgroup *)css;
+}
+
+static inline unsigned long oomx_mm_flags(struct mm_struct *mm)
+{
+	return mm->flags;
+}
+
 static inline struct mem_cgroup *bpf_get_root_mem_cgroup(void)
 {
 	return oomx_kernel->get_root_mem_cgroup(oomx_kernel->self);
@@ -198,6 +254,34 @@ static inline struct task_struct *bpf_task_acquire(struct task_struct *task)
 static inline void bpf_task_release(struct task_struct *task)
 {
 	oomx_kernel->task_release(oomx_kernel->self, task);
+}
+
+/* A place that holds a reference to a process for longer than one call. */
+struct oomx_victim {
+	struct task_struct *task;
+};
+
+#define OOMX_VICTIM_MAP(name, count) static struct oomx_victim name[count] = {}
+
+/* Put a process into that place, and take out what was there; both with their references. */
+static inline struct task_struct *oomx_swap_victim(void *map, __u32 slot, struct task_struct *task)
+{
+	struct oomx_victim *places = map;
+
+	return oomx_kernel->kptr_xchg(oomx_kernel->self, &places[slot].task, task);
+}
+
+/* What is in that place, or NULL. */
+static inline struct task_struct *oomx_victim_in(void *map, __u32 slot)
+{
+	const struct oomx_victim *places = map;
+
+	return places[slot].task;
+}
+
+static inline struct task_struct *bpf_get_current_task_btf(void)
+{
+	return oomx_kernel->current_task(oomx_kernel->self);
 }
 
 static inline int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task,

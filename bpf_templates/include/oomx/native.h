@@ -28,6 +28,12 @@ struct bpf_iter_css_task {
 	__u64 position;
 };
 
+struct bpf_iter_task {
+	struct task_struct *task; /* NULL: nothing to visit */
+	__u64 position;
+	unsigned int flags;
+};
+
 /* Helpers and kfuncs. Each takes `self` first; what they do and return is as in the kernel. */
 struct oomx_native_kernel {
 	void *self;
@@ -49,6 +55,11 @@ struct oomx_native_kernel {
 	struct task_struct *(*css_task_next)(void *self, struct bpf_iter_css_task *it);
 	void (*css_task_destroy)(void *self, struct bpf_iter_css_task *it);
 
+	int (*task_new)(void *self, struct bpf_iter_task *it, struct task_struct *task,
+			unsigned int flags);
+	struct task_struct *(*task_next)(void *self, struct bpf_iter_task *it);
+	void (*task_destroy)(void *self, struct bpf_iter_task *it);
+
 	struct mem_cgroup *(*get_root_mem_cgroup)(void *self);
 	struct mem_cgroup *(*get_mem_cgroup)(void *self, struct cgroup_subsys_state *css);
 	void (*put_mem_cgroup)(void *self, struct mem_cgroup *memcg);
@@ -59,7 +70,10 @@ struct oomx_native_kernel {
 	void (*cgroup_release)(void *self, struct cgroup *cgroup);
 	struct task_struct *(*task_acquire)(void *self, struct task_struct *task);
 	void (*task_release)(void *self, struct task_struct *task);
+	struct task_struct *(*kptr_xchg)(void *self, struct task_struct **place,
+					 struct task_struct *task);
 
+	struct task_struct *(*current_task)(void *self); /* NULL: nobody whom the model knows */
 	int (*kill_process)(void *self, struct oom_control *oc, struct task_struct *task,
 			    const char *message);
 	int (*create_trigger)(void *self, __u64 cgroup_id, __u32 resource, __u32 threshold_us,

@@ -21,8 +21,27 @@
 #include <oomx/rank.bpf.h>
 #include <oomx/scope.bpf.h>
 #include <oomx/scoped.bpf.h>
+#include <oomx/survey.bpf.h>
 #include <oomx/task.bpf.h>
+#include <oomx/wait.bpf.h>
 #include <oomx/walk.bpf.h>
+
+/*
+ * What the scope may hold. A declared OOM of a cgroup without a limit comes with the largest number
+ * there is, beside which no size counts: no more than the machine has. With the posted series any
+ * declared OOM comes with 0.
+ */
+static __always_inline __u64 oomx_scope_size(struct oomx_scope *scope)
+{
+	__u64 pages = scope->oc->totalpages;
+	__u64 most = oomx_object.machine_size;
+	__u64 size;
+
+	if (!pages && oomx_course.scoped)
+		pages = scope->root->memory.max;
+	size = oomx_limit(pages);
+	return most && (size > most || !size) ? most : size;
+}
 
 static __always_inline void oomx_begin(struct oomx_scope *scope, const char *policy, __u64 name_len,
 				       __u64 attached_to)
@@ -42,26 +61,75 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	r->max_processes = rails->max_processes;
 	r->max_candidates = rails->max_candidates;
 	r->mode = rails->mode;
+	r->max_tasks = rails->max_tasks;
 	__builtin_memcpy(r->policy, policy, name_len);
 
 	__builtin_memset(&oomx_course, 0, sizeof(oomx_course));
-	oomx_look_at_scope(scope->root);
+	oomx_course.scope_id = oomx_memcg_id(scope->root);
+	oomx_course.scoped = scope->oc->memcg != NULL;
 	oomx_course.scope_level = scope->root->css.cgroup->level;
-	oomx_course.scope_size = oomx_bytes(scope->oc->totalpages);
+	oomx_course.scope_size = oomx_scope_size(scope);
+	oomx_course.asking = oomx_home_of(bpf_get_current_task_btf());
 	oomx_entry.cgroup_id = 0;
-
-	/* Sleeps, so before the walk. Statistics below are up to two seconds old otherwise. */
-	if (oomx_reads(OOMX_READ_STAT))
-		bpf_mem_cgroup_flush_stats(scope->root);
+	oomx_list.beyond = 0;
 	if (r->scope) {
 		r->scope_usage = oomx_usage(scope->root);
 		r->scope_max = oomx_limit(scope->root->memory.max);
 	}
 }
 
+/*
+ * Before anybody is chosen. False where nobody has to be: an earlier victim is dying, or memory
+ * came back, or the OOM is one of some nodes only, of which it is not known who holds what there.
+ */
+static __always_inline bool oomx_must_choose(struct oomx_scope *scope, int *outcome)
+{
+	__u32 constraint = scope->oc->constraint;
+	struct mem_cgroup *root = scope->root;
+
+	*outcome = OOMX_HANDLED;
+	if (oomx_waits(scope))
+		return false;
+	if (oomx_relieved(scope)) {
+		*outcome = oomx_claim_relief(scope);
+		return false;
+	}
+	oomx_survey();
+	if (oomx_course.dying && oomx_waits(scope))
+		return false;
+	oomx_course.dying = 0;
+	*outcome = OOMX_DECLINED;
+	if (constraint == bpf_core_enum_value(enum oom_constraint, CONSTRAINT_CPUSET) ||
+	    constraint == bpf_core_enum_value(enum oom_constraint, CONSTRAINT_MEMORY_POLICY)) {
+		oomx_record.result = OOMX_RESULT_CONSTRAINED;
+		return false;
+	}
+	oomx_look_at_scope(scope->root);
+	if (root->css.cgroup->root->flags & CGRP_ROOT_MEMORY_RECURSIVE_PROT)
+		oomx_course.recursive = 1;
+	/* Statistics below are up to two seconds old otherwise. */
+	if (oomx_reads(OOMX_READ_STAT))
+		bpf_mem_cgroup_flush_stats(scope->root);
+	return true;
+}
+
+/* The walk met a victim that began to die since. */
+static __always_inline int oomx_wait_for_dying(struct oomx_scope *scope)
+{
+	struct oomx_decision *r = &oomx_record;
+
+	if (oomx_waits(scope))
+		return OOMX_HANDLED;
+	r->result = OOMX_RESULT_DECLINED;
+	if (!oomx_relieved(scope))
+		return OOMX_DECLINED;
+	r->victim = r->victim_usage = 0;
+	return oomx_claim_relief(scope);
+}
+
 /* Whom decisions waited for, until anything else happens: OOMs of several cgroups take turns. */
 #define OOMX_WAITS 8
-static __u64 oomx_waits[OOMX_WAITS] = {};
+static __u64 oomx_waited[OOMX_WAITS] = {};
 
 /*
  * Until a victim has given its memory back the kernel asks again and again, hundreds of times for a
@@ -74,15 +142,15 @@ static __always_inline bool oomx_still_waiting(void)
 	__u32 i;
 
 	if (r->result != OOMX_RESULT_WAITING) {
-		__builtin_memset(oomx_waits, 0, sizeof(oomx_waits));
+		__builtin_memset(oomx_waited, 0, sizeof(oomx_waited));
 		return false;
 	}
 	oomx_control.waited++;
 	for (i = 0; i < OOMX_WAITS; i++) {
-		if (oomx_waits[i] == r->victim)
+		if (oomx_waited[i] == r->victim)
 			return true;
-		if (!oomx_waits[i]) {
-			oomx_waits[i] = r->victim;
+		if (!oomx_waited[i]) {
+			oomx_waited[i] = r->victim;
 			break;
 		}
 	}
@@ -94,9 +162,12 @@ static __always_inline int oomx_end(int outcome)
 {
 	struct oomx_decision *r = &oomx_record;
 
-	outcome = outcome == OOMX_HANDLED &&
-		  (r->result == OOMX_RESULT_KILLED || r->result == OOMX_RESULT_WAITING);
+	outcome = outcome == OOMX_HANDLED && r->mode == OOMX_ENFORCE &&
+		  (r->result == OOMX_RESULT_KILLED || r->result == OOMX_RESULT_WAITING ||
+		   r->result == OOMX_RESULT_RELIEVED);
 	oomx_note();
+	r->considered += oomx_list.beyond;
+	r->verdicts[OOMX_VERDICT_OVER_BOUND] += oomx_list.beyond;
 	if (r->result == OOMX_RESULT_DECLINED && !r->eligible && !r->victim)
 		r->result = OOMX_RESULT_NO_VICTIM;
 	if (outcome)
@@ -146,9 +217,13 @@ static __always_inline int oomx_end(int outcome)
 		struct oomx_scope scope = { .oc = oc, .root = root };                              \
                                                                                                    \
 		oomx_begin(&scope, #policy_name, sizeof(#policy_name), attached_to);               \
-		outcome = handle(&scope);                                                          \
-		if (oomx_course.dying)                                                             \
-			outcome = oomx_wait_for_dying(&scope);                                     \
+		if (oomx_must_choose(&scope, &outcome)) {                                          \
+			outcome = handle(&scope);                                                  \
+			if (oomx_course.dying)                                                     \
+				outcome = oomx_wait_for_dying(&scope);                             \
+			else if (oomx_record.result == OOMX_RESULT_RELIEVED)                       \
+				outcome = oomx_claim_relief(&scope);                               \
+		}                                                                                  \
 		return oomx_end(outcome);                                                          \
 	}                                                                                          \
 	static __always_inline void oomx_on_gone(__u64 cgroup_id)                                  \

@@ -11,7 +11,7 @@
 /* How many cgroups can have one of their own. */
 #define OOMX_PREFERENCES 4096
 
-/* From here on nobody is looked for: spared, as unreadable. */
+/* So far below the scope a cgroup inherits from all that are above it: see oomx_levels. */
 #define OOMX_MAX_DEPTH 64
 
 /* The highest tier: so many bits a score has for it, see oomx_score(). */

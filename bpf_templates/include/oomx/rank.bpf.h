@@ -33,20 +33,32 @@
 static __always_inline void oomx_read(struct oomx_candidate *c, struct mem_cgroup *memcg,
 				      __u32 reads)
 {
-	c->cgroup_id = oomx_look.cgroup_id;
-	c->processes = oomx_look.processes;
-	c->depth = oomx_course.inside - oomx_course.scope_level;
-	c->process_score = oomx_look.first.score;
+	const struct oomx_listed *listed = &oomx_listed;
+	const struct oomx_look *look = &oomx_look;
+	__u64 file = 0;
+	__u64 shmem = 0;
+
+	c->cgroup_id = look->cgroup_id;
+	c->processes = look->processes;
+	c->depth = listed->depth;
+	c->process_score = look->first.score;
 	c->oom_group = memcg->oom_group;
 	if (reads & OOMX_READ_USAGE)
-		c->usage = oomx_entry.usage;
+		c->usage = listed->usage;
 	if (reads & OOMX_READ_ANON)
 		c->anon =
 			oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_ANON_MAPPED));
+	if (reads & (OOMX_READ_FILE | OOMX_READ_GAIN))
+		file = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
+	if (reads & (OOMX_READ_SHMEM | OOMX_READ_GAIN))
+		shmem = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
 	if (reads & OOMX_READ_FILE)
-		c->file = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
+		c->file = file;
 	if (reads & OOMX_READ_SHMEM)
-		c->shmem = oomx_stat(memcg, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
+		c->shmem = shmem;
+	if (reads & OOMX_READ_GAIN)
+		c->gain = oomx_over(oomx_without_cache(listed->usage, file, shmem),
+				    look->asking ? 0 : oomx_over(shmem, look->shmem));
 	if (reads & OOMX_READ_KERNEL)
 		c->kernel = oomx_stat(memcg, bpf_core_enum_value(enum memcg_stat_item, MEMCG_KMEM));
 	if (reads & OOMX_READ_SWAP)
@@ -56,8 +68,8 @@ static __always_inline void oomx_read(struct oomx_candidate *c, struct mem_cgrou
 		c->max = oomx_limit(memcg->memory.max);
 	}
 	if (reads & OOMX_READ_PROTECTION) {
-		c->min = oomx_limit(memcg->memory.min);
-		c->low = oomx_limit(memcg->memory.low);
+		c->min = listed->min;
+		c->low = listed->low;
 		c->protection = c->min > c->low ? c->min : c->low;
 	}
 	if (reads & OOMX_READ_PREFERENCE) {
@@ -65,7 +77,7 @@ static __always_inline void oomx_read(struct oomx_candidate *c, struct mem_cgrou
 		c->preference = oomx_entry.preference;
 	}
 	if (reads & OOMX_READ_AGE)
-		c->age_ns = oomx_over(oomx_record.time_ns, oomx_look.since);
+		c->age_ns = oomx_over(oomx_record.time_ns, look->since);
 }
 
 /* Strict priority first: of two candidates the one with the higher tier, then the larger one. */

@@ -20,6 +20,7 @@ struct oomx_scope {
  * another state, and here they do not count. One is enough, see emit.bpf.h.
  */
 struct oomx_course {
+	__u64 asking;			   /* cgroup id of who needs memory and gets none, or 0 */
 	__u64 scope_id;			   /* cgroup id of the scope's root */
 	__u64 dying;			   /* cgroup id of an earlier victim's, still dying, or 0 */
 	__u64 scope_size;		   /* bytes it may hold */
@@ -27,9 +28,14 @@ struct oomx_course {
 	__u32 level;			   /* candidates are this far below the scope, 0: leaves */
 	__u32 granularity;		   /* enum oomx_granularity */
 	__u32 scope_level;		   /* of the scope's root, below the root of all */
+	__u32 scoped;			   /* 1: the OOM of a cgroup, 0: of the whole system */
+	__u32 recursive;		   /* 1: memory_recursiveprot */
 	__u32 inside;			   /* what is deeper belongs to the candidate before */
+	__u32 never_level;		   /* what is deeper is never to be killed */
 	__u32 walks;			   /* through the candidates, this one included */
-	__u32 met;			   /* candidates in this walk */
+	__u32 walking;			   /* 1: the walk goes on */
+	__u32 cgroups;			   /* that the list of candidates was made of */
+	__u32 tasks;			   /* that were looked at in this walk */
 };
 
 static struct oomx_course oomx_course = {};

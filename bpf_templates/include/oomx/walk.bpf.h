@@ -6,99 +6,123 @@
  * The walk over the candidates: what would die as a whole, see candidate.h. The rails are part of
  * it: a policy never sees a candidate that must be spared, and the record says why it did not.
  */
+#include <oomx/collect.bpf.h>
 #include <oomx/emit.bpf.h>
-#include <oomx/judge.bpf.h>
+#include <oomx/rails.bpf.h>
 #include <oomx/scope.bpf.h>
-
-/* Does it die as a whole? Else it is part of what was met before, or above candidates. */
-static __always_inline bool oomx_is_candidate(struct cgroup_subsys_state *css,
-					      struct mem_cgroup *memcg, __u32 level)
-{
-	struct oomx_course *course = &oomx_course;
-	__u32 below = level - course->scope_level;
-
-	/* A leaf counts itself, and nothing else that is online. */
-	if (css->online_cnt.counter == 1 || (level && memcg->oom_group) ||
-	    (below && below == course->level)) {
-		course->inside = level;
-		return true;
-	}
-	return false;
-}
 
 /* How often one decision may go through the candidates; another walk finds nobody. */
 #define OOMX_WALKS 4
 
 /*
- * The next cgroup that may be killed, with a reference, or NULL at the end. Ends early when an
- * earlier victim is found dying: there is nothing to choose then.
+ * Which one of the list, a copy in oomx_listed: false at the end. At max_tasks the walk goes on
+ * without looking at processes; last of all comes the largest of those that a bound has left out.
  */
-static __always_inline struct mem_cgroup *oomx_next_candidate(struct bpf_iter_css *it)
+__weak __noinline bool oomx_take_listed(__u32 at)
+{
+	struct oomx_list *list = &oomx_list;
+
+	if (at > list->count || at > OOMX_CANDIDATES)
+		return false;
+	if (at < list->count && at < OOMX_CANDIDATES) {
+		oomx_listed = list->candidate[at];
+		return true;
+	}
+	oomx_listed = list->largest_beyond;
+	if (list->beyond)
+		list->beyond--;
+	oomx_course.tasks = 0;
+	return oomx_listed.cgroup_id;
+}
+
+/* The budget is spent before this one of the list: is it left out? */
+static __always_inline bool oomx_leave_out(__u32 at)
+{
+	struct oomx_list *list = &oomx_list;
+
+	if (at >= list->count || oomx_course.tasks < oomx_rails()->max_tasks)
+		return false;
+	list->beyond++;
+	if (!list->largest_beyond.cgroup_id || oomx_listed.usage > list->largest_beyond.usage)
+		list->largest_beyond = oomx_listed;
+	return true;
+}
+
+/*
+ * The candidate at this place of the list, with a reference, or NULL: it is spared, or gone, or
+ * there is none. Ends the walk when an earlier victim is found dying: there is nothing to choose
+ * then.
+ */
+static __always_inline struct mem_cgroup *oomx_candidate_at(__u32 at)
 {
 	struct oomx_course *course = &oomx_course;
-	struct cgroup_subsys_state *css;
+	struct mem_cgroup *memcg;
+	__u32 verdict;
 
-	oomx_note();
-	if (course->dying || course->walks > OOMX_WALKS)
+	if (!oomx_take_listed(at)) {
+		course->walking = 0;
 		return NULL;
-
-	while ((css = bpf_iter_css_next(it))) {
-		__u32 level = css->cgroup->level;
-		struct mem_cgroup *memcg;
-		__u32 verdict;
-
-		/* An offline one counts nothing. */
-		if (level > course->inside || !css->online_cnt.counter)
-			continue;
-		course->inside = ~0U;
-		memcg = bpf_get_mem_cgroup(css);
-		if (!memcg)
-			continue;
-		if (!oomx_is_candidate(css, memcg, level)) {
-			bpf_put_mem_cgroup(memcg);
-			continue;
-		}
-		if (course->met++ >= oomx_rails()->max_candidates)
-			verdict = oomx_overlook(memcg);
-		else
-			verdict = oomx_judge(memcg);
-		oomx_enter(memcg, verdict);
-		if (course->walks > 1)
-			oomx_entry.cgroup_id = 0;
-		if (verdict == OOMX_VERDICT_CANDIDATE)
-			return memcg;
-		oomx_note();
-		bpf_put_mem_cgroup(memcg);
-		if (course->dying)
-			return NULL;
 	}
+	if (oomx_leave_out(at))
+		return NULL;
+	memcg = oomx_memcg_with(oomx_listed.cgroup_id);
+	if (!memcg)
+		return NULL;
+	verdict = oomx_judge_listed(memcg);
+	oomx_enter(oomx_listed.usage, verdict);
+	if (course->walks > 1)
+		oomx_entry.cgroup_id = 0;
+	if (verdict == OOMX_VERDICT_CANDIDATE) {
+		course->walking = 0; /* unless the policy comes to oomx_candidate_done() */
+		return memcg;
+	}
+	oomx_note();
+	bpf_put_mem_cgroup(memcg);
+	if (course->dying)
+		course->walking = 0;
 	return NULL;
 }
 
-static __always_inline struct bpf_iter_css *oomx_walk_start(struct oomx_scope *scope,
-							    struct bpf_iter_css *it)
+static __always_inline struct bpf_iter_num___oomx *oomx_walk_begin(struct oomx_scope *scope,
+								   struct bpf_iter_num___oomx *it)
 {
-	oomx_course.inside = ~0U;
-	oomx_course.met = 0;
-	oomx_above.parent = 0;
-	oomx_course.walks++;
-	bpf_iter_css_new(it, &scope->root->css, BPF_CGROUP_ITER_DESCENDANTS_PRE);
-	return it;
+	struct oomx_course *course = &oomx_course;
+
+	course->walks++;
+	course->tasks = 0;
+	course->walking = !course->dying && !oomx_record.victim && course->walks <= OOMX_WALKS;
+	if (course->walking)
+		oomx_collect(scope->root);
+	return oomx_numbers_begin(it, OOMX_CANDIDATES + 2);
+}
+
+static __always_inline int *oomx_walk_next(struct bpf_iter_num___oomx *it)
+{
+	return oomx_course.walking ? bpf_iter_num_next___oomx(it) : NULL;
+}
+
+/* The policy is done with a candidate. */
+static __always_inline void oomx_candidate_done(struct mem_cgroup **memcg)
+{
+	oomx_note();
+	oomx_put_memcg(memcg);
+	*memcg = NULL;
+	oomx_course.walking = !oomx_record.victim;
 }
 
 /*
  * for each cgroup of the scope that may be killed, parents before children's siblings as the
- * kernel's pre-order walk goes. `memcg` is held for one turn: oomx_replace() keeps it longer. Runs
- * under RCU: choose here, act after the loop. break, continue and return are all fine.
+ * kernel's pre-order walk goes. `memcg` is held for one turn: oomx_replace() keeps it longer.
+ * break, continue and return are all fine, and a kill ends the walk.
  */
 #define oomx_for_each_candidate(scope, memcg)                                                      \
-	for (oomx_rcu_section oomx_once_##memcg = oomx_rcu_enter(); oomx_once_##memcg;             \
-	     oomx_once_##memcg = 0)                                                                \
-		for (struct bpf_iter_css oomx_it_##memcg                                           \
-		     __attribute__((cleanup(bpf_iter_css_destroy))),                               \
-		     *oomx_on_##memcg = oomx_walk_start(scope, &oomx_it_##memcg);                  \
-		     oomx_on_##memcg; oomx_on_##memcg = NULL)                                      \
-			for (oomx_memcg_ref memcg = oomx_next_candidate(oomx_on_##memcg); memcg;   \
-			     oomx_put_memcg(&memcg), memcg = oomx_next_candidate(oomx_on_##memcg))
+	for (struct bpf_iter_num___oomx oomx_it_##memcg                                            \
+	     __attribute__((cleanup(bpf_iter_num_destroy___oomx))),                                \
+	     *oomx_on_##memcg = oomx_walk_begin(scope, &oomx_it_##memcg);                          \
+	     oomx_on_##memcg; oomx_on_##memcg = NULL)                                              \
+		for (int *oomx_at_##memcg = oomx_walk_next(oomx_on_##memcg); oomx_at_##memcg;      \
+		     oomx_at_##memcg = oomx_walk_next(oomx_on_##memcg))                            \
+			for (oomx_memcg_ref memcg = oomx_candidate_at(*oomx_at_##memcg); memcg;    \
+			     oomx_candidate_done(&memcg))
 
 #endif

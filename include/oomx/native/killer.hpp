@@ -16,8 +16,9 @@ namespace oomx::native::detail {
 /// An OOM that is being handled. What the policy reads is the base.
 struct oom : kernel::oom_control {
     bool memory_freed = false;
+    task* asking = nullptr;               // who needs memory; NULL: nobody of the model
     std::string_view asked_by = "kernel"; // who is deciding
-    bool as_posted = false; // bpf_oom_kill_process() refuses as little as that of the posted series
+    bool as_posted = false; // bpf_oom_kill_process() refuses nobody but init and kernel threads
 };
 
 inline bool is_within_scope(const oom& now, const task& process) {
@@ -31,11 +32,11 @@ inline bool is_in_flight(const task& process) {
 
 /// oom_badness(), mm/oom_kill.c: LONG_MIN for whom nobody may kill.
 inline long badness(const task& process, std::uint64_t total_pages) {
-    if (process.is_unkillable() || process.mm == nullptr || process.is_reaped() ||
-        process.signals.oom_score_adj == OOM_SCORE_ADJ_MIN) {
+    if (process.is_unkillable() || !process.has_memory() || process.is_reaped() ||
+        process.vfork_done != nullptr || process.signals.oom_score_adj == OOM_SCORE_ADJ_MIN) {
         return LONG_MIN;
     }
-    const auto& memory = process.memory;
+    const auto& memory = process.space->memory;
     const auto pages =
         memory.rss_stat[kernel::MM_ANONPAGES].count + memory.rss_stat[kernel::MM_FILEPAGES].count +
         memory.rss_stat[kernel::MM_SHMEMPAGES].count + memory.rss_stat[kernel::MM_SWAPENTS].count +
@@ -60,15 +61,37 @@ inline node* oom_group_of(const oom& now, const task& victim) {
     return group;
 }
 
+/// mark_oom_victim(), mm/oom_kill.c: who ends anyway counts as a victim from now on.
+inline void mark(task& process) {
+    if (process.has_memory()) {
+        process.signals.oom_mm = &process.space->memory;
+    }
+}
+
+/// __oom_kill_process(), mm/oom_kill.c: a process, and all who use its memory.
+inline void kill_sharers(model& where, const oom& now, task& victim) {
+    auto* const space = victim.space;
+    where.kill(victim, now.asked_by);
+    for (auto& other : where.tasks()) {
+        if (other.space == space && other.phase == phase::alive && !other.is_unkillable()) {
+            where.kill(other, now.asked_by);
+        }
+    }
+}
+
 /// oom_kill_process(), mm/oom_kill.c: the victim, and with it its memory.oom.group.
 inline void kill(model& where, const oom& now, task& victim) {
+    if (is_in_flight(victim)) {
+        mark(victim);
+        return;
+    }
     auto* const group = oom_group_of(now, victim);
-    where.kill(victim, now.asked_by);
+    kill_sharers(where, now, victim);
     for (auto* at = group; at != nullptr; at = next_in(group, at)) {
         for (auto* const member : at->tasks) {
-            if (member->phase == phase::alive && member->mm != nullptr &&
-                !member->is_unkillable() && member->signals.oom_score_adj != OOM_SCORE_ADJ_MIN) {
-                where.kill(*member, now.asked_by);
+            if (member->phase == phase::alive && member->has_memory() && !member->is_unkillable() &&
+                member->signals.oom_score_adj != OOM_SCORE_ADJ_MIN) {
+                kill_sharers(where, now, *member);
             }
         }
     }
@@ -80,12 +103,12 @@ inline int kill_on_request(model& where, oom& now, task& victim) {
         return -EPERM;
     }
     if (is_in_flight(victim)) {
+        mark(victim);
         now.memory_freed = true;
         return 0;
     }
-    if (victim.mm == nullptr ||
-        (!now.as_posted &&
-         (victim.is_reaped() || victim.signals.oom_score_adj == OOM_SCORE_ADJ_MIN))) {
+    if (!now.as_posted && (!victim.has_memory() || victim.is_reaped() ||
+                           victim.signals.oom_score_adj == OOM_SCORE_ADJ_MIN)) {
         return -EINVAL;
     }
     if (victim.phase == phase::alive) {

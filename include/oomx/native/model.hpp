@@ -43,6 +43,15 @@ struct machine_options {
     /// no longer for it.
     std::chrono::nanoseconds teardown{0};
 
+    /// A process whose last thread has begun to exit is in no list of its cgroup's processes, as in
+    /// Linux 7 (css_task_iter_advance(), kernel/cgroup/cgroup.c). Before, that holds for those with
+    /// several threads only.
+    bool hides_exiting = false;
+
+    /// memory.low and memory.min that children do not claim are theirs by what they use: the mount
+    /// option memory_recursiveprot.
+    bool recursive_protection = false;
+
     /// When the OOM reaper takes what a victim holds that has not died by itself until then
     /// (OOM_REAPER_DELAY, mm/oom_kill.c).
     std::chrono::nanoseconds reaped_after = std::chrono::seconds{2};
@@ -60,6 +69,13 @@ struct process_options {
     std::optional<pid_t> pid{};          ///< 1 is init; without one it gets the next free one
     std::chrono::nanoseconds started{0}; ///< CLOCK_MONOTONIC
     bool kernel_thread = false;          ///< nobody can kill it
+    int threads = 1;                     ///< 1 or more
+    bool leader_ended = false;           ///< its first thread has ended, the others live
+
+    /// The process whose address space it uses instead of one of its own (CLONE_VM); it holds
+    /// nothing besides.
+    std::optional<pid_t> shares_memory_of{};
+    bool in_vfork = false; ///< it shares its parent's memory until it calls exec()
     std::optional<std::chrono::nanoseconds> dies_after{}; ///< instead of the machine's
 };
 
@@ -114,10 +130,15 @@ enum class phase : std::uint8_t {
 
 struct node;
 
-/// A process. What the policy reads is the base.
+/// A process. What the policy reads is the base, which stands for its first thread.
 struct task : kernel::task_struct {
     kernel::mm_struct memory{};
     kernel::signal_struct signals{};
+    kernel::css_set set{};
+    kernel::task_struct second{}; // a thread that has not ended, where the first one has
+    task* space = nullptr;        // whose memory it uses: its own, as a rule
+    int threads = 1;              // that have not ended
+    bool several = false;         // it had more than one
     std::string name;
     node* home = nullptr;
     std::uint64_t charged_anon = 0; // pages
@@ -133,7 +154,12 @@ struct task : kernel::task_struct {
         return tgid == 1 || (flags & PF_KTHREAD) != 0; // oom_unkillable_task()
     }
 
-    [[nodiscard]] bool is_reaped() const { return (memory.flags & (1UL << MMF_OOM_SKIP)) != 0; }
+    [[nodiscard]] bool is_reaped() const {
+        return (space->memory.flags & (1UL << MMF_OOM_SKIP)) != 0;
+    }
+
+    /// One of its threads has an address space.
+    [[nodiscard]] bool has_memory() const { return mm != nullptr || second.mm != nullptr; }
 
     // Each of the model's is one.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast)
@@ -153,6 +179,8 @@ struct node : kernel::cgroup {
     std::optional<oomx_preference> preference;
     std::array<std::uint64_t, 4> stat{}; // pages by kind, with what is below
     std::uint64_t cache = 0;             // pages of its own page cache
+    long min_usage = 0;                  // pages of what it uses that memory.min covers
+    long low_usage = 0;                  // as above, memory.low
     std::int64_t references = 0;         // that a policy holds
     bool unreadable = false;
 
@@ -392,9 +420,9 @@ public:
 
     /// Adds anonymous memory to a process, whatever the limits.
     void grow(detail::task& who, std::uint64_t pages) {
-        who.charged_anon += pages;
-        who.memory.rss_stat[kernel::MM_ANONPAGES].count += static_cast<__s64>(pages);
-        charge(*who.home, detail::kind::anon, static_cast<std::int64_t>(pages));
+        who.space->charged_anon += pages;
+        who.space->memory.rss_stat[kernel::MM_ANONPAGES].count += static_cast<__s64>(pages);
+        charge(*who.space->home, detail::kind::anon, static_cast<std::int64_t>(pages));
     }
 
     /// Gives back page cache of a cgroup.
@@ -405,11 +433,17 @@ public:
 
     /// Begins the death of a process that is alive. Does not allocate.
     void kill(detail::task& victim, std::string_view killer) {
-        victim.phase = detail::phase::dying;
-        victim.killer = killer;
-        victim.killed_at = now_;
-        victim.signals.oom_mm = &victim.memory;
-        dying_.push_back(&victim); // there is room for all
+        end_by_itself(victim, killer);
+        victim.signals.oom_mm = &victim.space->memory;
+    }
+
+    /// As above, but not by the OOM killer: the process ends by itself, or by a signal.
+    void end_by_itself(detail::task& process, std::string_view killer) {
+        process.phase = detail::phase::dying;
+        process.killer = killer;
+        process.killed_at = now_;
+        process.signals.flags |= SIGNAL_GROUP_EXIT;
+        dying_.push_back(&process); // there is room for all
     }
 
     /// When the next victim ends or is reaped; nothing if nobody is dying.
@@ -424,6 +458,7 @@ public:
 
 private:
     explicit model(const machine_options& machine) : machine_{machine}, now_{machine.uptime} {
+        hierarchy_->flags = machine.recursive_protection ? CGRP_ROOT_MEMORY_RECURSIVE_PROT : 0U;
         set_up(nodes_->emplace_back(), nullptr, {}, static_cast<std::uint64_t>(root_cgroup));
     }
 
@@ -461,6 +496,7 @@ private:
         made.file.id = id;
         made.kn = &made.file;
         made.level = parent == nullptr ? 0 : parent->level + 1;
+        made.root = hierarchy_.get();
         made.self.cgroup = made.memcg.css.cgroup = &made;
         made.self.online_cnt.counter = made.memcg.css.online_cnt.counter = 1;
         made.memcg.memory.high = made.memcg.memory.max = detail::no_limit;
@@ -588,7 +624,39 @@ private:
         if (auto countable = check_sum(swapped, {options.swap}); !countable) {
             return countable;
         }
+        if (auto valid = check_threads(options); !valid) {
+            return valid;
+        }
         return check_sum(used_, {options.anon, options.shmem, options.file, options.page_tables});
+    }
+
+    [[nodiscard]] result<void> check_threads(const process_options& options) const {
+        if (options.threads < 1 || (options.leader_ended && options.threads < 2)) {
+            return failure(errc::invalid_argument,
+                           fmt::format("it has {} threads", options.threads),
+                           "give one or more, and two or more if the first one has ended");
+        }
+        if (options.in_vfork && !options.shares_memory_of) {
+            return failure(errc::invalid_argument, "it is between vfork() and exec() of nobody",
+                           "say whose memory it shares");
+        }
+        if (options.shares_memory_of) {
+            const auto* const other = find_task(*options.shares_memory_of);
+            if (other == nullptr || other->mm == nullptr) {
+                return failure(errc::not_found,
+                               fmt::format("there is no process {} to share memory with",
+                                           *options.shares_memory_of),
+                               "add that one first, with a first thread that has not ended");
+            }
+            if (options.anon.count() + options.shmem.count() + options.file.count() +
+                    options.swap.count() + options.page_tables.count() >
+                0) {
+                return failure(errc::invalid_argument,
+                               "it has memory of its own beside what it shares",
+                               "give the memory to the process that it shares it with");
+            }
+        }
+        return {};
     }
 
     [[nodiscard]] result<pid_t> make_process(std::string_view path,
@@ -608,9 +676,21 @@ private:
         made.pid = made.tgid = options.pid ? *options.pid : free_pid();
         made.flags = options.kernel_thread ? PF_KTHREAD : 0U;
         made.start_time = static_cast<__u64>(options.started.count());
-        made.signals.live.counter = 1;
+        made.threads = made.signals.live.counter = options.threads - (options.leader_ended ? 1 : 0);
+        made.several = options.threads > 1;
         made.signal = &made.signals;
-        made.mm = options.kernel_thread ? nullptr : &made.memory;
+        auto* const sharer =
+            options.shares_memory_of ? find_task(*options.shares_memory_of) : nullptr;
+        made.space = sharer != nullptr ? sharer->space : &made;
+        made.set.dfl_cgrp = home;
+        made.cgroups = &made.set;
+        made.real_parent = options.in_vfork ? sharer : &made;
+        made.vfork_done = options.in_vfork ? reinterpret_cast<kernel::completion*>(&made) : nullptr;
+        made.mm = options.kernel_thread ? nullptr : &made.space->memory;
+        if (options.leader_ended) {
+            made.second = made;
+            made.mm = nullptr;
+        }
         made.name = options.name;
         std::memcpy(made.comm, made.name.data(), std::min(made.name.size(), sizeof made.comm - 1));
         made.home = home;
@@ -630,7 +710,10 @@ private:
         made.charged_shmem = detail::pages(options.shmem);
         made.charged_tables = detail::pages(options.page_tables);
         made.charged_swap = detail::pages(options.swap);
-        memory.mm_users.counter = 1;
+        made.space->memory.mm_users.counter += made.threads;
+        if (made.space != &made) {
+            return;
+        }
         memory.mm_mt.ma_root = &memory; // not empty
         memory.pgtables_bytes.counter = static_cast<long>(made.charged_tables * page_size);
         memory.rss_stat[kernel::MM_ANONPAGES].count = counted(made.charged_anon);
@@ -652,6 +735,8 @@ private:
             return failure(errc::busy, "it holds processes or has children", "remove those first");
         }
         at->memcg.css.online_cnt.counter = at->self.online_cnt.counter = 0;
+        at->memcg.memory.min = at->memcg.memory.low = 0;
+        protect(*at);
         --at->parent->memcg.css.online_cnt.counter;
         by_id_.erase(at->id());
         return {};
@@ -671,8 +756,25 @@ private:
             at->stat[static_cast<std::size_t>(what)] += static_cast<std::uint64_t>(pages);
             if (to.parent != nullptr) {
                 at->memcg.memory.usage.counter += pages;
+                protect(*at);
             }
         }
+    }
+
+    /// propagate_protected_usage(), mm/page_counter.c.
+    static void protect(detail::node& changed) {
+        if (changed.parent == nullptr) {
+            return;
+        }
+        const auto within = [&](unsigned long protection) {
+            return static_cast<long>(std::min<unsigned long>(changed.usage(), protection));
+        };
+        auto& counter = changed.memcg.memory;
+        auto& above = changed.parent->memcg.memory;
+        above.children_min_usage.counter += within(counter.min) - changed.min_usage;
+        above.children_low_usage.counter += within(counter.low) - changed.low_usage;
+        changed.min_usage = within(counter.min);
+        changed.low_usage = within(counter.low);
     }
 
     static void charge_swap(detail::node& to, std::int64_t pages) {
@@ -686,7 +788,9 @@ private:
         const auto ends = victim.killed_at + victim.dies_after;
         switch (victim.phase) {
         case detail::phase::dying:
-            return std::min(ends, victim.killed_at + machine_.reaped_after);
+            return victim.signals.oom_mm == nullptr
+                       ? ends
+                       : std::min(ends, victim.killed_at + machine_.reaped_after);
         case detail::phase::reaped:
             return ends;
         default:
@@ -708,14 +812,17 @@ private:
             dying_.erase(first);
         } else if (now_ >= victim.killed_at + victim.dies_after) {
             victim.phase = detail::phase::exiting; // exit_mmap(), mm/mmap.c
-            victim.mm = nullptr;
+            victim.mm = victim.second.mm = nullptr;
             victim.signals.live.counter = 0;
-            victim.memory.mm_users.counter = 0;
-            victim.memory.flags |= 1UL << MMF_OOM_SKIP;
+            auto& memory = victim.space->memory;
+            memory.mm_users.counter -= victim.threads;
+            if (memory.mm_users.counter == 0) {
+                memory.flags |= 1UL << MMF_OOM_SKIP;
+            }
         } else {
             victim.phase = detail::phase::reaped;
-            victim.memory.flags |= 1UL << MMF_OOM_SKIP;
-            free_anon(victim);
+            victim.space->memory.flags |= 1UL << MMF_OOM_SKIP;
+            free_anon(*victim.space);
         }
         return true;
     }
@@ -727,18 +834,23 @@ private:
     }
 
     void end(detail::task& victim) {
-        free_anon(victim);
-        charge(*victim.home, detail::kind::shmem, -static_cast<std::int64_t>(victim.charged_shmem));
-        charge(*victim.home, detail::kind::kernel,
-               -static_cast<std::int64_t>(victim.charged_tables));
-        charge_swap(*victim.home, -static_cast<std::int64_t>(victim.charged_swap));
-        victim.memory.mm_mt.ma_root = nullptr;
+        auto& space = *victim.space;
+        if (space.memory.mm_users.counter == 0 && space.memory.mm_mt.ma_root != nullptr) {
+            free_anon(space);
+            charge(*space.home, detail::kind::shmem,
+                   -static_cast<std::int64_t>(space.charged_shmem));
+            charge(*space.home, detail::kind::kernel,
+                   -static_cast<std::int64_t>(space.charged_tables));
+            charge_swap(*space.home, -static_cast<std::int64_t>(space.charged_swap));
+            space.memory.mm_mt.ma_root = nullptr;
+        }
         victim.phase = detail::phase::gone;
         std::erase(victim.home->tasks, &victim);
         by_pid_.erase(victim.pid);
     }
 
     machine_options machine_;
+    std::unique_ptr<kernel::cgroup_root> hierarchy_ = std::make_unique<kernel::cgroup_root>();
     std::chrono::nanoseconds now_;
     std::chrono::nanoseconds gone_by_{0}; // of what advance() was given
     std::uint64_t used_ = 0;              // pages

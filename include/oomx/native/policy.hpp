@@ -263,6 +263,7 @@ private:
         }
         policy made{P::name, code, pristine};
         made.in_state(code.object)->page_size = page_size;
+        made.in_state(code.object)->machine_size = 0; // a model's OOMs never exceed its machine
         made.in_state(code.control)->armed = 1;
         made.put_in_force(*config);
         return made;

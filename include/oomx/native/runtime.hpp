@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <oomx/ids.hpp>
 #include <oomx/native/fault.hpp>
@@ -75,6 +76,12 @@ private:
             blame(below_zero);
             what = 0;
         }
+    }
+
+    /// Is it left out of a cgroup's list of processes?
+    [[nodiscard]] bool is_hidden(const task& process) const {
+        return process.phase == phase::exiting &&
+               (process.several || where_.machine().hides_exiting);
     }
 
     [[nodiscard]] kernel::mem_cgroup* hold(node* at) {
@@ -151,21 +158,60 @@ private:
     }
 
     /// The list does not change while a policy runs: victims leave it when the clock moves.
-    static kernel::task_struct* css_task_next(void* /*self*/, kernel::bpf_iter_css_task* it) {
+    static kernel::task_struct* css_task_next(void* self, kernel::bpf_iter_css_task* it) {
         if (it->css == nullptr) {
             return nullptr;
         }
         const auto& tasks = node::of(it->css)->tasks;
-        const std::size_t next = it->position;
-        if (next == tasks.size()) {
-            it->css = nullptr;
-            return nullptr;
+        while (it->position < tasks.size()) {
+            auto* const next = tasks[it->position++];
+            if (!of(self).is_hidden(*next)) {
+                return next;
+            }
         }
-        ++it->position;
-        return tasks[next];
+        it->css = nullptr;
+        return nullptr;
     }
 
     static void css_task_destroy(void* self, kernel::bpf_iter_css_task* /*it*/) {
+        of(self).count(of(self).iterators_, -1, native_fault::iterator_open);
+    }
+
+    static int task_new(void* self, kernel::bpf_iter_task* it, kernel::task_struct* task,
+                        unsigned int flags) {
+        ++of(self).iterators_;
+        *it = {.task = task, .position = 0, .flags = flags};
+        return 0;
+    }
+
+    /// All processes of the model, or the threads of one.
+    static kernel::task_struct* task_next(void* self, kernel::bpf_iter_task* it) {
+        auto& me = of(self);
+        if (me.rcu_ == 0) {
+            me.blame(native_fault::walk_without_rcu);
+        }
+        if (it->flags == BPF_TASK_ITER_PROC_THREADS) {
+            auto* const process = detail::task::of(it->task);
+            switch (it->position++) {
+            case 0:
+                return process;
+            case 1:
+                return process->second.mm == nullptr ? nullptr : &process->second;
+            default:
+                return nullptr;
+            }
+        }
+        auto& all = me.where_.tasks();
+        while (it->position < all.size()) {
+            auto& next = all[it->position++];
+            if (next.phase != phase::gone) {
+                return &next;
+            }
+        }
+        return nullptr;
+    }
+
+    static void task_destroy(void* self, kernel::bpf_iter_task* /*it*/) {
         of(self).count(of(self).iterators_, -1, native_fault::iterator_open);
     }
 
@@ -227,6 +273,16 @@ private:
         of(self).count(of(self).references_, -1, native_fault::reference_lent);
     }
 
+    /// A reference that lies in such a place is the policy's, but not one that it holds.
+    static kernel::task_struct* kptr_xchg(void* self, kernel::task_struct** place,
+                                          kernel::task_struct* task) {
+        auto* const before = std::exchange(*place, task);
+        of(self).references_ += (before != nullptr ? 1 : 0) - (task != nullptr ? 1 : 0);
+        return before;
+    }
+
+    static kernel::task_struct* current_task(void* self) { return of(self).now_.asking; }
+
     static int kill_process(void* self, kernel::oom_control* /*oc*/, kernel::task_struct* task,
                             const char* /*message*/) {
         auto& me = of(self);
@@ -261,6 +317,9 @@ private:
             .css_task_new = css_task_new,
             .css_task_next = css_task_next,
             .css_task_destroy = css_task_destroy,
+            .task_new = task_new,
+            .task_next = task_next,
+            .task_destroy = task_destroy,
             .get_root_mem_cgroup = get_root_mem_cgroup,
             .get_mem_cgroup = get_mem_cgroup,
             .put_mem_cgroup = put_mem_cgroup,
@@ -270,6 +329,8 @@ private:
             .cgroup_release = cgroup_release,
             .task_acquire = task_acquire,
             .task_release = task_release,
+            .kptr_xchg = kptr_xchg,
+            .current_task = current_task,
             .kill_process = kill_process,
             .create_trigger = create_trigger,
             .out_of_memory = out_of_memory,

@@ -181,7 +181,7 @@ private:
             if (pages == 0 || reclaim(left.scope)) {
                 continue;
             }
-            auto ended = handle(left.scope);
+            auto ended = handle(left.scope, &who);
             if (!ended) {
                 return pass_on(std::move(ended));
             }
@@ -240,8 +240,9 @@ private:
     }
 
     /// out_of_memory(), mm/oom_kill.c.
-    [[nodiscard]] result<oom_end> handle(detail::node* scope) {
+    [[nodiscard]] result<oom_end> handle(detail::node* scope, detail::task* asking = nullptr) {
         detail::oom now{};
+        now.asking = asking;
         now.memcg = scope == nullptr ? nullptr : &scope->memcg;
         now.constraint = scope == nullptr ? kernel::oom_constraint{} : kernel::CONSTRAINT_MEMCG;
         now.totalpages = total_pages(scope);

@@ -10,10 +10,11 @@ OOMX_CONFIG(struct oomx_careless_config);
 static __u64 calls = 0;
 __u64 calls_in_sight = 1000;
 
-static __always_inline void kill_in_walk(struct oomx_scope *scope)
+static __always_inline void sleep_under_rcu(struct oomx_scope *scope)
 {
-	oomx_for_each_candidate(scope, memcg)
-		oomx_kill_cgroup(scope, memcg);
+	oomx_rcu_section rcu = oomx_rcu_enter();
+
+	bpf_mem_cgroup_flush_stats(scope->root);
 }
 
 static __always_inline void walk_without_rcu(struct oomx_scope *scope)
@@ -61,8 +62,8 @@ static __always_inline int handle(struct oomx_scope *scope)
 	calls++;
 	calls_in_sight++;
 	switch (config.how) {
-	case OOMX_CARELESS_KILLS_IN_WALK:
-		kill_in_walk(scope);
+	case OOMX_CARELESS_SLEEPS_UNDER_RCU:
+		sleep_under_rcu(scope);
 		break;
 	case OOMX_CARELESS_KEEPS_RCU:
 		bpf_rcu_read_lock();

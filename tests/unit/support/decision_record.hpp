@@ -37,6 +37,8 @@ inline oomx_decision decision_record() {
     record.min_interval_ns = 2'000'000'000;
     record.max_processes = 1024;
     record.max_candidates = 10'000;
+    record.max_tasks = 100'000;
+    record.tasks = 5;
     record.considered = 4;
     record.eligible = 3;
     record.killed = 2;
@@ -45,11 +47,11 @@ inline oomx_decision decision_record() {
     record.verdicts[OOMX_VERDICT_CHOSEN] = 1;
     record.verdicts[OOMX_VERDICT_SPARED_ADJ] = 1;
     record.top_count = 3;
-    record.top[0] = {42, 30 * mib, 31 * mib, 2, OOMX_VERDICT_CHOSEN, 0, 0};
-    record.top[1] = {43, 20 * mib, 20 * mib, 1, OOMX_VERDICT_CANDIDATE, 0, 0};
-    record.top[2] = {44, 10 * mib, 10 * mib, 1, OOMX_VERDICT_CANDIDATE, 0, 0};
+    record.top[0] = {42, 30 * mib, 31 * mib, 2, OOMX_VERDICT_CHOSEN, 0, 0, 0, 0};
+    record.top[1] = {43, 20 * mib, 20 * mib, 1, OOMX_VERDICT_CANDIDATE, 0, 0, 0, 0};
+    record.top[2] = {44, 10 * mib, 10 * mib, 1, OOMX_VERDICT_CANDIDATE, 0, 0, 0, 0};
     record.spared_count = 1;
-    record.spared[0] = {41, 0, 40 * mib, 1, OOMX_VERDICT_SPARED_ADJ, 0, 0};
+    record.spared[0] = {41, 0, 40 * mib, 1, OOMX_VERDICT_SPARED_ADJ, 0, 0, 0, 0};
     name(record.policy, "largest_leaf");
     return record;
 }
@@ -82,7 +84,7 @@ inline oomx_decision nobody_record() {
         std::to_array<__u32>({OOMX_VERDICT_SPARED_ADJ, OOMX_VERDICT_SPARED_NEVER,
                               OOMX_VERDICT_SPARED_MANY, OOMX_VERDICT_SPARED_POLICY});
     for (unsigned i = 0; i < reasons.size(); ++i) {
-        record.spared[i] = {41 + i, 0, (40 - 10 * i) * mib, 1, reasons[i], 0, 0};
+        record.spared[i] = {41 + i, 0, (40 - 10 * i) * mib, 1, reasons[i], 0, 0, 0, 0};
         record.verdicts[reasons[i]] = 2;
     }
     record.spared[1].tier = 3;

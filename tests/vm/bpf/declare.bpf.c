@@ -54,9 +54,11 @@ int process_sizes(struct bpf_iter__task *ctx)
 	if (!mm || task->pid != task->tgid)
 		return 0;
 	size.pid = task->tgid;
-	size.rss = oomx_rss(mm);
-	size.swap = oomx_swapped(mm);
-	size.page_tables = oomx_page_tables(mm);
+	size.anon = oomx_counted(mm, MM_ANONPAGES);
+	size.file = oomx_counted(mm, MM_FILEPAGES);
+	size.shmem = oomx_counted(mm, MM_SHMEMPAGES);
+	size.swap = oomx_counted(mm, MM_SWAPENTS);
+	size.page_tables = mm->pgtables_bytes.counter;
 	bpf_seq_write(ctx->meta->seq, &size, sizeof(size));
 	return 0;
 }

@@ -7,7 +7,9 @@
 /* Bytes. */
 struct process_size {
 	__u64 pid;
-	__u64 rss;
+	__u64 anon;
+	__u64 file;
+	__u64 shmem;
 	__u64 swap;
 	__u64 page_tables;
 };

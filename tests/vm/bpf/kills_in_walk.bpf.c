@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* kills_in_walk: compiles, but no verifier accepts it: killing sleeps, and the walk may not. */
+/* kills_in_walk: kills the first candidate that may die, inside the walk, which ends there. */
 #include <oomx/policy.bpf.h>
 
 #include "decliner.h"

@@ -282,20 +282,24 @@ TEST_CASE("A second kill within min_interval is left to the kernel") {
     CHECK(std::ranges::count(decisions, outcome::cooling, &oomx::decision::outcome) >= 1);
 }
 
-TEST_CASE("A leaf with more processes than max_processes is spared") {
+TEST_CASE("A leaf with more processes than max_processes loses its largest process") {
     auto parent = control_group::make("parent");
     auto crowd = parent.child("crowd");
     auto lonely = parent.child("lonely");
     auto first = hog::start(crowd);
     auto second = hog::start(crowd);
-    auto victim = hog::start(lonely);
+    auto third = hog::start(lonely);
     first.grow(20_MiB);
-    victim.grow(10_MiB);
+    third.grow(10_MiB);
     deciding<largest_leaf> policy{parent.open(), {.rails = {.max_processes = 1}}};
 
     parent.set("memory.max", 25_MiB);
 
-    CHECK(victim.was_killed());
-    CHECK(first.lives());
+    CHECK(first.was_killed());
     CHECK(second.lives());
+    CHECK(third.lives());
+    const auto kill = policy.decisions().front();
+    CHECK(kill.killed() == 1);
+    CHECK(kill.victim_pid() == first.pid());
+    CHECK(kill.top(0).only_process == verdict::spared_many_processes);
 }
