@@ -26,10 +26,8 @@
 struct oomx_shared {
 	__u64 mm;	  /* an address, a number here; 0: no entry */
 	__u64 cgroup_id;  /* of the first process that was met */
-	__u32 several;	  /* 1: more than one process uses it */
 	__u32 spread;	  /* 1: those who use it are in more than one cgroup */
 	__u32 unkillable; /* 1: one of them must not be killed */
-	__u32 reserved;
 };
 
 OOMX_SCRATCH static struct oomx_shared oomx_shared[OOMX_SHARED_MEMORIES] = {};
@@ -72,8 +70,6 @@ __weak __noinline int oomx_add_shared(struct task_struct *process __arg_trusted)
 		if (!at->mm) {
 			*at = (struct oomx_shared){ .mm = mm, .cgroup_id = home };
 			oomx_shared_count++;
-		} else if (at->mm == mm) {
-			at->several = 1;
 		}
 		if (at->mm != mm)
 			continue;
