@@ -124,3 +124,13 @@ TEST_CASE("In shadow mode the victim of another killer is waited for, and not cl
     CHECK_FALSE(again.claimed);
     CHECK(again.record().outcome() == outcome::waiting);
 }
+
+TEST_CASE("A policy forgets the victims of a model that is gone, and of another one") {
+    auto policy = make_policy<largest_leaf>();
+    for (int n = 0; n < 3; ++n) {
+        auto where = with_victim({.dies_after = 1h}, 1);
+        auto other = with_victim({.dies_after = 1h}, 1);
+        CHECK(ask(policy, where).record().outcome() == outcome::killed);
+        CHECK(ask(policy, other).record().outcome() == outcome::killed);
+    }
+}

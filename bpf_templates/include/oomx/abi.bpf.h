@@ -106,6 +106,8 @@ struct bpf_oom_ops___v4 {
 		.name = policy_name,                                                               \
 		.on_oom = on_oom_event,                                                            \
 		.on_gone = on_gone_event,                                                          \
+		.victims = oomx_victims,                                                           \
+		.victims_size = sizeof(oomx_victims),                                              \
 		OOMX_NATIVE_COMMON,                                                                \
 	}
 

@@ -102,6 +102,10 @@ struct oomx_native_policy {
 	char *state_begin;
 	char *state_end;
 
+	/* The references to processes that it keeps from one call to the next; NULL: none. */
+	void *victims;
+	__u64 victims_size; /* bytes */
+
 	const struct oomx_native_kernel **kernel; /* to be set before any call */
 	volatile struct oomx_object *object;
 	struct oomx_control *control;

@@ -412,6 +412,9 @@ public:
         return found == by_pid_.end() ? nullptr : found->second;
     }
 
+    /// By which it is told apart from other models, and from one that was in its place.
+    [[nodiscard]] const std::shared_ptr<const char>& identity() const { return identity_; }
+
     /// What its machine is.
     [[nodiscard]] const machine_options& machine() const { return machine_; }
 
@@ -850,6 +853,7 @@ private:
     }
 
     machine_options machine_;
+    std::shared_ptr<const char> identity_ = std::make_shared<const char>();
     std::unique_ptr<kernel::cgroup_root> hierarchy_ = std::make_unique<kernel::cgroup_root>();
     std::chrono::nanoseconds now_;
     std::chrono::nanoseconds gone_by_{0}; // of what advance() was given

@@ -114,6 +114,17 @@ public:
         return claimed;
     }
 
+    /// Lets it forget the processes of another model than this one: they may be gone with it.
+    void begin(const std::shared_ptr<const char>& model) {
+        if (model_.lock() == model) {
+            return;
+        }
+        model_ = model;
+        if (code_->victims != nullptr) {
+            std::memset(in_state(static_cast<std::byte*>(code_->victims)), 0, code_->victims_size);
+        }
+    }
+
     /// Whether it handles OOMs at all.
     [[nodiscard]] bool handles_oom() const { return code_->on_oom != nullptr; }
 
@@ -211,6 +222,7 @@ private:
         std::make_unique_for_overwrite<std::byte[]>(record_room);
     std::size_t used_ = 0;
     std::unordered_map<std::uint64_t, oomx_preference> preferences_;
+    std::weak_ptr<const char> model_; // the last one it was asked about
 };
 
 /// An instance of a policy that is built natively: the same source, options and records as what

@@ -33,6 +33,7 @@ public:
 
     /// Lets the policy handle the OOM: whether it claims it.
     [[nodiscard]] bool run(std::uint64_t attached_to) {
+        whose_.begin(where_.identity());
         const bool claimed = whose_.on_oom(table_, now_, attached_to) != 0;
         if (references_ != 0) {
             blame(fault::reference_kept);

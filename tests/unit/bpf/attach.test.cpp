@@ -169,13 +169,13 @@ TEST_CASE("A link is asked for once, and is what the kernel answered with") {
     const auto made = bpf::link_ops(map_fd, cgroup_fd, revision::v3, recorder{0, &asked});
     REQUIRE(made);
     CHECK(made->native_handle() >= 0);
-    CHECK(asked == std::vector{words{7, 9, 44, 1U << 7U}});
+    CHECK(asked == std::vector{words{map_fd, cgroup_fd, 44, 1U << 7U}});
 }
 
 TEST_CASE("The whole system is no cgroup to v2") {
     std::vector<words> asked;
     REQUIRE(bpf::attach(map_fd, oomx::cgroup::root(), revision::v2, recorder{0, &asked}));
-    CHECK(asked == std::vector{words{7, 0, 44, 0, 0}});
+    CHECK(asked == std::vector{words{map_fd, 0, 44, 0, 0}});
 }
 
 TEST_CASE("A place that is taken says so, in the words of every revision") {
@@ -316,7 +316,7 @@ TEST_CASE("Later revisions prove by refusing what is no cgroup") {
     const recorder looks{EBADF, &asked};
     CHECK(bpf::prove_cgroup_scope(map_fd, revision::v3, {}, looks));
     CHECK(bpf::prove_cgroup_scope(map_fd, revision::v4_wip, {}, looks));
-    CHECK(asked == std::vector{words{7, 7, 44, 1U << 7U}, words{7, 7, 44}});
+    CHECK(asked == std::vector{words{map_fd, map_fd, 44, 1U << 7U}, words{map_fd, map_fd, 44}});
 }
 
 TEST_CASE("A later kernel that links to what is no cgroup ignores cgroups") {
