@@ -111,3 +111,18 @@ TEST_CASE("However often a policy goes through the candidates each is counted on
     CHECK(came.record().eligible() == 2);
     CHECK(came.record().tasks() == 2 * 4); // another walk finds nobody
 }
+
+TEST_CASE("Who is left out by a bound is counted once, also if a later walk ends early") {
+    auto policy = make_policy<hostile>({.how = OOMX_HOSTILE_LEAVE, .rails = {.max_candidates = 1}});
+    auto where = tree{}
+                     .add("top/1", {.anon = 1_MiB})
+                     .add("top/2", {.anon = 2_MiB})
+                     .add("top/3", {.anon = 3_MiB})
+                     .take();
+
+    const auto came = ask(policy, where);
+
+    CHECK(came.record().considered() == 3);
+    CHECK(came.record().eligible() == 2);
+    CHECK(came.record().count(verdict::over_bound) == 1);
+}

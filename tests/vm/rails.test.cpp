@@ -245,6 +245,19 @@ TEST_CASE("A policy that does as it likes kills no more processes than max_proce
     CHECK(first_decision(policy).killed() == 1);
 }
 
+TEST_CASE("A policy that kills inside its walk kills one candidate, and the walk ends there") {
+    two_leaves tree;
+    deciding<kills_in_walk> policy{tree.parent.open(), {}};
+
+    tree.run_out_of_memory();
+
+    CHECK(tree.in_wanted.was_killed()); // the first one
+    CHECK(tree.in_other.lives());
+    const auto kill = policy.decisions().front();
+    CHECK(kill.victim() == tree.wanted.id());
+    CHECK(kill.considered() == 1);
+}
+
 TEST_CASE("In shadow mode a policy that does as it likes kills nobody") {
     two_leaves tree;
     deciding<hostile> policy{tree.parent.open(),

@@ -27,7 +27,7 @@ struct oomx_listed {
 
 struct oomx_list {
 	__u32 count;  /* of candidates in the list */
-	__u32 beyond; /* how many candidates found no room in it */
+	__u32 beyond; /* candidates that a bound leaves out: the record counts them */
 	/*
 	 * Of the candidates that a bound leaves out the one that holds most. It is looked at all
 	 * the same: nobody is safe by standing behind many others.
@@ -90,7 +90,15 @@ static __always_inline void oomx_protect(struct oomx_level *own, struct mem_cgro
 				  parent_usage, above->low);
 }
 
-static __always_inline void oomx_list_add(struct oomx_listed *found)
+/* A bound leaves this one out. */
+static __always_inline void oomx_leave_beyond(const struct oomx_listed *found)
+{
+	oomx_list.beyond++;
+	if (!oomx_list.largest_beyond.cgroup_id || found->usage > oomx_list.largest_beyond.usage)
+		oomx_list.largest_beyond = *found;
+}
+
+static __always_inline void oomx_list_add(const struct oomx_listed *found)
 {
 	__u32 at = oomx_list.count;
 
@@ -99,9 +107,7 @@ static __always_inline void oomx_list_add(struct oomx_listed *found)
 		oomx_list.count = at + 1;
 		return;
 	}
-	oomx_list.beyond++;
-	if (!oomx_list.largest_beyond.cgroup_id || found->usage > oomx_list.largest_beyond.usage)
-		oomx_list.largest_beyond = *found;
+	oomx_leave_beyond(found);
 }
 
 /* Does it die as a whole? Else it is above candidates. A leaf counts itself and nobody else. */

@@ -14,7 +14,7 @@
 #include <oomx/task.bpf.h>
 #include <oomx/victims.bpf.h>
 
-/* Of how many cgroups with processes a candidate may consist. */
+/* Of how many cgroups a candidate may consist, and lose more than one process. */
 #define OOMX_PARTS 1024
 
 struct oomx_part {

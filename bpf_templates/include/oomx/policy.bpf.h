@@ -69,7 +69,6 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	oomx_course.scoped = scope->oc->memcg != NULL;
 	oomx_course.scope_level = scope->root->css.cgroup->level;
 	oomx_course.scope_size = oomx_scope_size(scope);
-	oomx_course.asking = oomx_home_of(bpf_get_current_task_btf());
 	oomx_entry.cgroup_id = 0;
 	oomx_list.beyond = 0;
 	if (r->scope) {
@@ -107,6 +106,8 @@ static __always_inline bool oomx_must_choose(struct oomx_scope *scope, int *outc
 	oomx_look_at_scope(scope->root);
 	if (root->css.cgroup->root->flags & CGRP_ROOT_MEMORY_RECURSIVE_PROT)
 		oomx_course.recursive = 1;
+	if (oomx_reads(OOMX_READ_GAIN))
+		oomx_course.asking = oomx_home_of(bpf_get_current_task_btf());
 	/* Statistics below are up to two seconds old otherwise. */
 	if (oomx_reads(OOMX_READ_STAT))
 		bpf_mem_cgroup_flush_stats(scope->root);

@@ -2,7 +2,8 @@
 #ifndef OOMX_RAILS_BPF_H
 #define OOMX_RAILS_BPF_H
 
-/* What the rails say of a candidate: in one place, asked by the walk and once more before a kill.
+/*
+ * What the rails say of a candidate: in one place, asked by the walk and once more before a kill.
  */
 #include <oomx/inspect.bpf.h>
 

@@ -109,9 +109,11 @@ static __always_inline bool oomx_is_in_flight(struct task_struct *victim)
 {
 	int life = oomx_life_of(victim);
 
-	if (life == OOMX_DIES || life == OOMX_LIVES)
-		return life == OOMX_DIES;
-	if (!oomx_waits_for_exits() || (life == OOMX_SPENT && !oomx_is_leaving(victim)))
+	if (life == OOMX_DIES)
+		return true;
+	if (life == OOMX_LIVES || !oomx_waits_for_exits())
+		return false;
+	if (life == OOMX_SPENT && !oomx_is_leaving(victim))
 		return false;
 	if (!oomx_exits_since)
 		oomx_exits_since = oomx_record.time_ns;

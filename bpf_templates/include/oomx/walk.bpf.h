@@ -29,7 +29,7 @@ __weak __noinline bool oomx_take_listed(__u32 at)
 		return true;
 	}
 	oomx_listed = list->largest_beyond;
-	if (list->beyond)
+	if (oomx_listed.cgroup_id && oomx_course.walks == 1)
 		list->beyond--;
 	oomx_course.tasks = 0;
 	return oomx_listed.cgroup_id;
@@ -42,9 +42,8 @@ static __always_inline bool oomx_leave_out(__u32 at)
 
 	if (at >= list->count || oomx_course.tasks < oomx_rails()->max_tasks)
 		return false;
-	list->beyond++;
-	if (!list->largest_beyond.cgroup_id || oomx_listed.usage > list->largest_beyond.usage)
-		list->largest_beyond = oomx_listed;
+	if (oomx_course.walks == 1)
+		oomx_leave_beyond(&oomx_listed);
 	return true;
 }
 
@@ -91,7 +90,8 @@ static __always_inline struct bpf_iter_num___oomx *oomx_walk_begin(struct oomx_s
 	course->walks++;
 	course->tasks = 0;
 	course->walking = !course->dying && !oomx_record.victim && course->walks <= OOMX_WALKS;
-	if (course->walking)
+	/* Later walks go through the same list, and the record counts those of the first. */
+	if (course->walking && course->walks == 1)
 		oomx_collect(scope->root);
 	return oomx_numbers_begin(it, OOMX_CANDIDATES + 2);
 }

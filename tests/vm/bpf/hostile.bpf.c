@@ -18,6 +18,13 @@ static __always_inline int handle(struct oomx_scope *scope)
 		}
 		return OOMX_HANDLED;
 	}
+	if (config.how == OOMX_HOSTILE_LEAVE) {
+		oomx_for_each_candidate(scope, candidate)
+			;
+		oomx_for_each_candidate(scope, candidate)
+			break;
+		return OOMX_HANDLED;
+	}
 	if (config.how == OOMX_HOSTILE_CLAIM || !target)
 		return OOMX_HANDLED;
 	if (config.how == OOMX_HOSTILE_KILL_ONE) {

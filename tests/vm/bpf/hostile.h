@@ -11,6 +11,7 @@ enum oomx_hostile_how {
 	OOMX_HOSTILE_CLAIM = 3,	     /* nobody, and say that it is handled */
 	OOMX_HOSTILE_STRAY = 4,	     /* spare all the walk offers, and kill that cgroup */
 	OOMX_HOSTILE_LOOK = 5,	     /* go through the candidates for ever */
+	OOMX_HOSTILE_LEAVE = 6,	     /* look at all, then begin anew and stop at the first */
 };
 
 struct oomx_hostile_config {
