@@ -388,9 +388,20 @@ void test_kill_ended_leader(void)
 	EQ(cg_read(cg, "pids.current", NULL), 1);
 }
 
-static int enter_and_wait(void *cg)
+struct place {
+	const char *cg;
+	int arrived;
+};
+
+/* Go there, say who has come, and stay. */
+static int enter_and_wait(void *there)
 {
-	cg_enter(cg, 0);
+	const struct place *place = there;
+	pid_t self = getpid();
+
+	cg_enter(place->cg, 0);
+	if (write(place->arrived, &self, sizeof(self)) != sizeof(self))
+		_exit(1);
 	return wait_for_ever(NULL);
 }
 
@@ -408,6 +419,8 @@ static pid_t shares_with_child(int flags, pid_t *child)
 		FAIL("make a pipe: %s", strerror(errno));
 	pid = fork();
 	if (!pid) {
+		/* The child goes by itself to where the OOM is. */
+		struct place place = { "conf/x", ready[1] };
 		char *stack = stacks(1);
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -415,16 +428,14 @@ static pid_t shares_with_child(int flags, pid_t *child)
 		memset(mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 		       1, 5 * MIB);
 		cg_enter("conf/parent", 0);
-		/* The child goes by itself to where the OOM is. */
-		if (clone(enter_and_wait, stack + 16 * KIB, CLONE_VM | flags | SIGCHLD, "conf/x") < 0)
+		if (clone(enter_and_wait, stack + 16 * KIB, CLONE_VM | flags | SIGCHLD, &place) < 0)
 			_exit(1);
 		wait_for_ever(NULL);
 	}
-	close(ready[0]);
 	close(ready[1]);
-	while (cg_read("conf/x", "pids.current", NULL) < 1 || cg_read("conf/parent", "pids.current", NULL) < 1)
-		poll(NULL, 0, 1);
-	*child = cg_read("conf/x", "cgroup.procs", NULL);
+	if (read(ready[0], child, sizeof(*child)) != sizeof(*child))
+		FAIL("start a process that shares its memory with a child: it died");
+	close(ready[0]);
 	return pid;
 }
 
