@@ -105,7 +105,8 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct task_struct *real_parent;
-	struct completion *vfork_done; /* not NULL: between vfork() and exec() */
+	struct task_struct *group_leader; /* the first thread of its process */
+	struct completion *vfork_done;	  /* not NULL: between vfork() and exec() */
 	char comm[16];
 };
 

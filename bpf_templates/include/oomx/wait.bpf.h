@@ -24,10 +24,34 @@ static __always_inline bool oomx_relieved(struct oomx_scope *scope)
 	return memcg->memory.usage.counter + (1ULL << (oc->order & 63)) <= memcg->memory.max;
 }
 
-/* Ask for an earlier victim once more: a kernel that agrees says that there is progress. */
-static __always_inline bool oomx_ask_again(struct oomx_scope *scope, struct task_struct *victim)
+/* A thread of this process that has its memory still, with a reference, or NULL. */
+static __always_inline struct task_struct *oomx_thread_with_memory(struct task_struct *process)
 {
-	return !bpf_oom_kill_process(scope->oc, victim, "Out of memory (oomx), earlier victim");
+	oomx_rcu_section rcu = oomx_rcu_enter();
+	struct task_struct *thread, *found = NULL;
+	struct bpf_iter_task it;
+
+	bpf_iter_task_new(&it, process, BPF_TASK_ITER_PROC_THREADS);
+	while (!found && (thread = bpf_iter_task_next(&it))) {
+		if (thread->mm)
+			found = bpf_task_acquire(thread);
+	}
+	bpf_iter_task_destroy(&it);
+	return found;
+}
+
+/*
+ * Ask for an earlier victim once more: a kernel that agrees says that there is progress. The posted
+ * series asks task_will_free_mem() (mm/oom_kill.c) of just this task, which says no without memory,
+ * and then it counts and reports one more kill of the process: so not of a first thread that has
+ * ended before the others.
+ */
+__weak __noinline bool oomx_ask_again(struct oom_control *oc __arg_trusted,
+				      struct task_struct *victim __arg_trusted)
+{
+	oomx_task_ref thread = victim->mm ? NULL : oomx_thread_with_memory(victim);
+
+	return !bpf_oom_kill_process(oc, thread ?: victim, "Out of memory (oomx), earlier victim");
 }
 
 /*
@@ -46,7 +70,7 @@ static __always_inline int oomx_claim_relief(struct oomx_scope *scope)
 	oomx_for_each_number(slot, OOMX_VICTIMS) {
 		oomx_task_ref victim = oomx_kept_victim(slot);
 
-		if (victim && oomx_ask_again(scope, victim))
+		if (victim && oomx_ask_again(scope->oc, victim))
 			return OOMX_HANDLED;
 	}
 	return OOMX_DECLINED;
@@ -61,7 +85,7 @@ static __always_inline bool oomx_waits_for(struct oomx_scope *scope, __u32 slot)
 
 	if (!victim || !oomx_is_in_flight(victim))
 		return false;
-	if (r->mode == OOMX_ENFORCE && !oomx_ask_again(scope, victim))
+	if (r->mode == OOMX_ENFORCE && !oomx_ask_again(scope->oc, victim))
 		return false;
 	r->victim = oomx_home_of(victim);
 	home = oomx_memcg_with(r->victim);

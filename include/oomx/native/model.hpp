@@ -161,9 +161,12 @@ struct task : kernel::task_struct {
     /// One of its threads has an address space.
     [[nodiscard]] bool has_memory() const { return mm != nullptr || second.mm != nullptr; }
 
-    // Each of the model's is one.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast)
-    static task* of(kernel::task_struct* process) { return static_cast<task*>(process); }
+    /// The process of one of its threads.
+    static task* of(kernel::task_struct* thread) {
+        // Each first one of the model is one.
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast)
+        return static_cast<task*>(thread->group_leader);
+    }
 };
 
 /// A cgroup. What the policy reads is the base, and memcg.
@@ -688,6 +691,7 @@ private:
         made.set.dfl_cgrp = home;
         made.cgroups = &made.set;
         made.real_parent = options.in_vfork ? sharer : &made;
+        made.group_leader = &made;
         made.vfork_done = options.in_vfork ? reinterpret_cast<kernel::completion*>(&made) : nullptr;
         made.mm = options.kernel_thread ? nullptr : &made.space->memory;
         if (options.leader_ended) {

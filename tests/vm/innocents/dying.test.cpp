@@ -5,6 +5,7 @@
 // that most of the memory has to come back first.
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include <sys/ptrace.h>
@@ -18,6 +19,22 @@
 using namespace oomx::test;
 using namespace oomx::literals;
 using oomx::policies::largest_leaf;
+
+namespace {
+
+/// One that is not the first, or 0.
+pid_t other_thread_of(pid_t process) {
+    for (const auto& thread :
+         std::filesystem::directory_iterator{fmt::format("/proc/{}/task", process)}) {
+        const auto id = std::stoi(thread.path().filename());
+        if (id != process) {
+            return id;
+        }
+    }
+    return 0;
+}
+
+} // namespace
 
 TEST_CASE("A large victim dies alone, however many threads it has") {
     const auto who = GENERATE(from_range(killers({killer::largest_leaf, killer::badness})));
@@ -47,6 +64,27 @@ TEST_CASE("A victim whose first thread has ended dies alone") {
         CHECK(scene.was_killed(victim));
         CHECK(scene.survived(neighbour));
         CHECK(scene.survived(other));
+    }
+}
+
+// The first thread is gone, and a tracer holds up the other one, which has the memory still, until
+// the OOM reaper has taken that. The posted series kills a first thread without memory once more
+// each time it is asked to.
+TEST_CASE("A victim that is slow to end is killed once") {
+    scene scene{killer::largest_leaf, "first thread has ended, the other one is slow"};
+    if (scene.next_round()) {
+        auto victim = scene.add("victim", 100_MiB, {.threads = 2, .leader_ends = true});
+        auto neighbour = scene.add("neighbour", 20_MiB);
+        const auto thread = other_thread_of(victim.process.pid());
+        REQUIRE(::ptrace(PTRACE_SEIZE, thread, nullptr, PTRACE_O_TRACEEXIT) == 0);
+
+        scene.run_out_of_memory(80_MiB);
+
+        CHECK(victim.group.event("oom_kill") == 1);
+        CHECK(::waitpid(thread, nullptr, __WALL) == thread);
+        REQUIRE(::ptrace(PTRACE_DETACH, thread, nullptr, nullptr) == 0);
+        CHECK(scene.was_killed(victim));
+        CHECK(scene.survived(neighbour));
     }
 }
 
