@@ -26,6 +26,7 @@
 #include <oomx/cgroup.hpp>
 #include <oomx/counters.hpp>
 #include <oomx/events.hpp>
+#include <oomx/exemption.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/preference.hpp>
 #include <oomx/result.hpp>
@@ -137,11 +138,42 @@ public:
         });
     }
 
+    /// As prefer(), with never_kill, and that holds for the kernel's own killer as well, to whom a
+    /// policy that declines leaves the OOM: the processes of the cgroup and of all below it are at
+    /// oom_score_adj -1000 until forget(), or until the last object made from this policy is gone:
+    /// see exemption. Said again, it finds those that came since. All or nothing.
+    ///
+    /// Errors: as prefer(); besides those of exemption::of().
+    [[nodiscard]] result<void> exempt(const cgroup& where, preference said = {}) const
+        requires oom_policy<P>
+    {
+        said.never_kill = true;
+        const std::scoped_lock lock{state_->exempting};
+        auto& exemptions = state_->exemptions;
+        if (const auto known = exemptions.find(where.id()); known != exemptions.end()) {
+            auto extended = known->second.extend();
+            return extended ? prefer(where, said) : extended;
+        }
+        auto made = exemption::of(where);
+        if (!made) {
+            return pass_on(std::move(made));
+        }
+        auto preferred = prefer(where, said);
+        if (preferred) {
+            exemptions.emplace(where.id(), std::move(*made));
+        }
+        return preferred;
+    }
+
     /// Takes that back, if anything was said: what holds for the cgroup above holds here, too.
-    /// Error: not_permitted.
+    /// Errors: not_permitted; those of exemption::end() after exempt(), where the preference then
+    /// stays.
     [[nodiscard]] result<void> forget(cgroup_id where) const
         requires oom_policy<P>
     {
+        if (auto ended = end_exemption(where); !ended) {
+            return ended;
+        }
         return within(state_->preferences.remove(where), [&] {
             return fmt::format("forget the preference of cgroup {} for policy '{}'",
                                std::to_underlying(where), P::name);
@@ -197,6 +229,8 @@ private:
         bpf::preferences_map preferences;
         bpf::map_memory<shared> memory;
         std::mutex writing;
+        std::mutex exempting;
+        std::map<cgroup_id, exemption> exemptions;
         bpf::ops ops; // after the memory that it refers to
     };
 
@@ -228,6 +262,19 @@ private:
         return {};
     }
 
+    [[nodiscard]] result<void> end_exemption(cgroup_id where) const {
+        const std::scoped_lock lock{state_->exempting};
+        const auto known = state_->exemptions.find(where);
+        if (known == state_->exemptions.end()) {
+            return {};
+        }
+        auto ended = known->second.end();
+        if (ended) {
+            state_->exemptions.erase(known);
+        }
+        return ended;
+    }
+
     [[nodiscard]] result<std::size_t> drop_removed() const {
         auto said = state_->preferences.entries();
         if (!said) {
@@ -240,8 +287,8 @@ private:
                 return failure(there.error());
             }
             if (!there) {
-                if (auto removed = state_->preferences.remove(where); !removed) {
-                    return pass_on(std::move(removed));
+                if (auto forgotten = forget(where); !forgotten) {
+                    return pass_on(std::move(forgotten));
                 }
                 ++dropped;
             }

@@ -22,6 +22,7 @@
 #include <oomx/cgroup_errors.hpp>
 #include <oomx/cgroup_files.hpp>
 #include <oomx/cgroup_mounts.hpp>
+#include <oomx/exemption.hpp>
 #include <oomx/machine_files.hpp>
 #include <oomx/machine_memory.hpp>
 #include <oomx/memory_events.hpp>
