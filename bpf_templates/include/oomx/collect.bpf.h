@@ -119,7 +119,7 @@ static __always_inline bool oomx_is_candidate(struct cgroup_subsys_state *css,
 }
 
 /* One cgroup of the scope. */
-static __always_inline void oomx_collect_one(struct cgroup_subsys_state *css)
+__weak __noinline int oomx_collect_one(struct cgroup_subsys_state *css __arg_trusted)
 {
 	struct mem_cgroup *memcg = oomx_memcg_of(css);
 	struct oomx_course *course = &oomx_course;
@@ -137,7 +137,7 @@ static __always_inline void oomx_collect_one(struct cgroup_subsys_state *css)
 
 	/* Part of the candidate before; or offline, which counts nothing. */
 	if (level > course->inside || !css->online_cnt.counter)
-		return;
+		return 0;
 	course->inside = ~0U;
 
 	above = &oomx_levels[up < OOMX_MAX_DEPTH ? up : OOMX_MAX_DEPTH - 1];
@@ -161,6 +161,7 @@ static __always_inline void oomx_collect_one(struct cgroup_subsys_state *css)
 	} else if (depth < OOMX_MAX_DEPTH) {
 		oomx_levels[depth] = own;
 	}
+	return 0;
 }
 
 __weak __noinline int oomx_collect(struct mem_cgroup *scope __arg_trusted)
