@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -15,20 +14,10 @@
 #include "../support/control_group.hpp"
 #include "../support/hog.hpp"
 #include "../support/kernel_log.hpp"
+#include "../support/must.hpp"
 #include "../support/process.hpp"
 
 namespace oomx::test {
-
-/// The value, or the end of the test with the error's text.
-template <typename T>
-T must(result<T> outcome) {
-    if (!outcome) {
-        throw std::runtime_error{outcome.error().message()};
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*outcome);
-    }
-}
 
 /// The text of the error that should be there.
 template <typename T>
