@@ -38,6 +38,8 @@ enum class outcome : std::uint32_t {
     spared = OOMX_RESULT_SPARED,           ///< would have killed: the rails spare that one
     constrained = OOMX_RESULT_CONSTRAINED, ///< some nodes are out of memory (cpuset, mempolicy):
                                            ///< who holds what on them is not known
+    too_little = OOMX_RESULT_TOO_LITTLE,   ///< would have killed: it would free less than
+                                           ///< rails.min_relief
 };
 
 /// What a policy and its rails thought of one cgroup; describe() has it in words.
@@ -188,6 +190,7 @@ public:
                 .max_processes = record_.max_processes,
                 .max_candidates = record_.max_candidates,
                 .max_tasks = record_.max_tasks,
+                .min_relief = record_.min_relief,
                 .mode = oomx::mode{record_.mode}};
     }
 
@@ -242,6 +245,9 @@ private:
     }
     if (raw.eligible > raw.considered) {
         return fmt::format("{} of {} cgroups cannot be eligible", raw.eligible, raw.considered);
+    }
+    if (raw.min_relief > 1000) {
+        return fmt::format("its min_relief cannot be {} thousandths", raw.min_relief);
     }
     if (raw.granularity > OOMX_PROCESS || raw.mode > OOMX_SHADOW) {
         return fmt::format("its granularity {} or its mode {} is none", raw.granularity, raw.mode);

@@ -58,6 +58,8 @@ template <typename Enum>
         return "spared";
     case outcome::constrained:
         return "constrained";
+    case outcome::too_little:
+        return "too_little";
     }
     return {};
 }
@@ -179,7 +181,8 @@ template <typename Enum>
             {"min_interval_ns", std::to_string(rails.min_interval.count())},
             {"max_processes", rails.max_processes},
             {"max_candidates", rails.max_candidates},
-            {"max_tasks", rails.max_tasks}};
+            {"max_tasks", rails.max_tasks},
+            {"min_relief", rails.min_relief}};
 }
 
 } // namespace detail

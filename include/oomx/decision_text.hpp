@@ -123,6 +123,10 @@ namespace detail {
     case outcome::cooling:
         return fmt::format("{} declined so soon after its last kill, it would have killed {}",
                            policy, victim());
+    case outcome::too_little:
+        return fmt::format("{} declined, as a kill would free less than min_relief; it would have "
+                           "killed {}",
+                           policy, victim());
     case outcome::constrained:
         return fmt::format("{} declined, as only some nodes of the machine are out of memory",
                            policy);
@@ -206,9 +210,13 @@ private:
         if (rails.mode == oomx::mode::shadow) {
             out = fmt::format_to(out, "shadow mode, ");
         }
-        return fmt::format_to(
+        out = fmt::format_to(
             out, "up to {} a kill, {} candidates and {} tasks, {} ms between kills",
             oomx::detail::processes(rails.max_processes), rails.max_candidates, rails.max_tasks,
             std::chrono::duration_cast<std::chrono::milliseconds>(rails.min_interval).count());
+        if (rails.min_relief > 0) {
+            out = fmt::format_to(out, ", none for less than {} thousandths", rails.min_relief);
+        }
+        return out;
     }
 };

@@ -38,6 +38,11 @@ struct rails {
     /// for the one that holds most.
     std::uint32_t max_tasks = 100'000;
 
+    /// In thousandths of what the scope may hold: a kill that would free less is left to the parent
+    /// or the kernel. What is held counts, but for page cache and files in a tmpfs that no victim
+    /// has mapped. A victim of whose cgroup a process needs memory just now dies whatever it holds.
+    std::uint32_t min_relief = 0;
+
     /// Whether it kills, or only says whom it would have killed.
     oomx::mode mode = oomx::mode::enforce;
 
@@ -69,6 +74,11 @@ struct rails {
             return failure(errc::invalid_argument,
                            "rails.max_tasks is 0: nobody could be looked at", "give one or more");
         }
+        if (min_relief > 1000) {
+            return failure(errc::invalid_argument,
+                           fmt::format("rails.min_relief is {} thousandths", min_relief),
+                           "give 1000 or less");
+        }
         if (mode != mode::enforce && mode != mode::shadow) {
             return failure(errc::invalid_argument, "rails.mode is neither enforce nor shadow",
                            "give one of the two");
@@ -77,7 +87,9 @@ struct rails {
                           .max_processes = max_processes,
                           .max_candidates = max_candidates,
                           .mode = static_cast<std::uint32_t>(mode),
-                          .max_tasks = max_tasks};
+                          .max_tasks = max_tasks,
+                          .min_relief = min_relief,
+                          .reserved = 0};
     }
 };
 

@@ -104,6 +104,46 @@ TEST_CASE("Process 1 that a policy names lives") {
     CHECK(lives(where, "a"));
 }
 
+// "top" may hold 1 MiB: 400 thousandths of that are 409.6 KiB.
+TEST_CASE("A kill that would free less than min_relief is declined, and says so") {
+    auto policy = make_policy<largest_leaf>({.rails = {.min_relief = 400}});
+    const auto [size, result] =
+        GENERATE(std::pair{408_KiB, outcome::too_little}, std::pair{412_KiB, outcome::killed});
+    auto where = tree{}.add("top/it", {.file = 2_MiB, .anon = size}).take();
+
+    const auto came = ask(policy, where);
+
+    CHECK(came.record().outcome() == result);
+    CHECK(came.record().victim() == model::id_of("top/it"));
+    CHECK(came.claimed == (result == outcome::killed));
+    CHECK(lives(where, "it") == (result == outcome::too_little));
+}
+
+TEST_CASE("A process that would free less than min_relief lives, whatever its cgroup holds") {
+    const auto [pid, result] =
+        GENERATE(std::pair{0, outcome::killed}, std::pair{7, outcome::too_little},
+                 std::pair{8, outcome::killed});
+    auto policy = make_policy<hostile>({.how = OOMX_HOSTILE_KILL_ONE,
+                                        .target = model::id_of("top/it"),
+                                        .pid = pid,
+                                        .rails = {.min_relief = 400}});
+    auto where = tree{}
+                     .add("top/it", {.processes = {{.name = "small", .anon = 408_KiB, .pid = 7},
+                                                   {.name = "large", .anon = 4_MiB, .pid = 8}}})
+                     .take();
+
+    CHECK(ask(policy, where).record().outcome() == result);
+    CHECK(lives(where, "small"));
+    CHECK(lives(where, "large") == (result == outcome::too_little));
+}
+
+TEST_CASE("Who needs memory just now dies, even for less than min_relief") {
+    auto policy = make_policy<largest_leaf>({.rails = {.min_relief = 1000}});
+    auto where = tree{}.add("top/it", {.file = 2_MiB, .anon = 4_KiB}).take();
+
+    CHECK(ask(policy, where, {.asking = "it"}).record().outcome() == outcome::killed);
+}
+
 TEST_CASE("A second kill for the same scope within min_interval is declined, for another is not") {
     auto policy = make_policy<largest_leaf>({.rails = {.min_interval = 1s}});
     auto where = tree{{.dies_after = 1ms}}

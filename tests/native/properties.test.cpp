@@ -56,6 +56,7 @@ plain_rule random_rule(plain_rule::by policy, std::uint64_t seed) {
     dice dice{seed ^ 0x0a7e5};
     plain_rule rule{.policy = policy};
     rule.rails.max_processes = dice.in_hundred(30) ? 1 + dice.below(4) : 1024;
+    rule.rails.min_relief = dice.in_hundred(20) ? dice.below(300) : 0;
     rule.rails.mode = dice.in_hundred(10) ? OOMX_SHADOW : OOMX_ENFORCE;
     rule.ranking.level = dice.in_hundred(40) ? dice.below(4) : 0;
     rule.ranking.granularity = dice.in_hundred(50) ? OOMX_PROCESS : OOMX_CGROUP;

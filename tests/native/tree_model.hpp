@@ -139,6 +139,7 @@ inline rails rails_of(const plain_rule& rule) {
     return {.max_processes = rule.rails.max_processes,
             .max_candidates = rule.rails.max_candidates,
             .max_tasks = rule.rails.max_tasks,
+            .min_relief = rule.rails.min_relief,
             .mode = mode{rule.rails.mode}};
 }
 

@@ -29,7 +29,7 @@ struct plain_rule {
     enum class by { largest_leaf, badness, tiers };
 
     by policy = by::largest_leaf;
-    oomx_rails rails{0, 1024, 10'000, OOMX_ENFORCE, 100'000};
+    oomx_rails rails{0, 1024, 10'000, OOMX_ENFORCE, 100'000, 0, 0};
     oomx_ranking ranking{0, OOMX_CGROUP};
     std::uint64_t least = 0; ///< min_usage or min_over, bytes
 
@@ -97,6 +97,7 @@ public:
         record.max_processes = rule_.rails.max_processes;
         record.max_candidates = rule_.rails.max_candidates;
         record.max_tasks = rule_.rails.max_tasks;
+        record.min_relief = rule_.rails.min_relief;
         record.mode = rule_.rails.mode;
         record.granularity = rule_.ranking.granularity;
         std::memcpy(record.policy, rule_.name().data(), rule_.name().size());
@@ -473,9 +474,7 @@ private:
 
     /// Counted from the middle, because a process may be better than none.
     [[nodiscard]] std::uint64_t badness(const tree_process& process) const {
-        const auto ram = mib(place_.ram_mib);
-        const auto most = tree_.system_wide ? ram : std::min(ram, scope_max());
-        const auto pages = std::max<std::uint64_t>((most + mib(place_.swap_mib)) / page, 1);
+        const auto pages = std::max<std::uint64_t>(scope_size() / page, 1);
         const auto held = size(process);
         return (std::uint64_t{1} << 62) + (held.rss() + held.swap + held.page_tables) / 1024 +
                static_cast<std::uint64_t>(process.oom_score_adj) * (pages / 1000) * 4;
@@ -497,6 +496,26 @@ private:
             }
         }
         return found;
+    }
+
+    /// What a kill of a candidate, or of one of it, gives back. A memory.oom.group dies together.
+    [[nodiscard]] std::uint64_t frees(std::size_t top, bool one) const {
+        if (!one || has_part(top, &tree_cgroup::oom_group)) {
+            return gain(top);
+        }
+        const auto held = size(*worst(top));
+        return held.anon + held.shmem + held.page_tables;
+    }
+
+    [[nodiscard]] std::uint64_t least_relief() const {
+        return scope_size() / 1000 * rule_.rails.min_relief;
+    }
+
+    /// The scope cannot hold more than the machine has.
+    [[nodiscard]] std::uint64_t scope_size() const {
+        const auto ram = mib(place_.ram_mib);
+        const auto most = tree_.system_wide ? ram : std::min(ram, scope_max());
+        return most + mib(place_.swap_mib);
     }
 
     // --- the record ---
@@ -553,7 +572,9 @@ private:
         record.victim_score = victim.entry.score;
         record.victim_usage = victim.entry.usage;
         record.granularity = one ? OOMX_PROCESS : OOMX_CGROUP;
+        const bool little = !spared && frees(victim.cgroup, one) < least_relief();
         record.result = spared                            ? OOMX_RESULT_SPARED
+                        : little                          ? OOMX_RESULT_TOO_LITTLE
                         : rule_.rails.mode == OOMX_SHADOW ? OOMX_RESULT_SHADOW
                                                           : OOMX_RESULT_KILLED;
         --record.verdicts[OOMX_VERDICT_CANDIDATE];
@@ -562,7 +583,7 @@ private:
         if (one) {
             name_process(*worst(victim.cgroup));
         }
-        if (spared) {
+        if (spared || little) {
             return;
         }
         const auto chosen =

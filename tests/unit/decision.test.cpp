@@ -63,6 +63,12 @@ TEST_CASE("A decision tells by which rules it was made, and how fast") {
     CHECK(what.took() == 123'456ns);
 }
 
+TEST_CASE("A decision tells how much a kill had to free") {
+    auto record = decision_record();
+    record.min_relief = 7;
+    CHECK(decision{record}.rails().min_relief == 7);
+}
+
 TEST_CASE("A decision names the cgroups that were eligible in the order of the record") {
     const decision what{decision_record()};
     CHECK(what.tasks() == 5);
@@ -210,4 +216,5 @@ TEST_CASE("A decision with times that no clock shows has a flaw") {
     CHECK_FALSE(flaw_after([](auto& record) { record.took_ns = ~0ULL; }).empty());
     CHECK_FALSE(flaw_after([](auto& record) { record.time_ns = ~0ULL; }).empty());
     CHECK_FALSE(flaw_after([](auto& record) { record.min_interval_ns = ~0ULL; }).empty());
+    CHECK_FALSE(flaw_after([](auto& record) { record.min_relief = 1001; }).empty());
 }

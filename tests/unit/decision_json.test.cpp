@@ -99,7 +99,8 @@ TEST_CASE("A decision is one line, and what is read back is what it holds") {
                                  {"min_interval_ns", "2000000000"},
                                  {"max_processes", 1024},
                                  {"max_candidates", 10'000},
-                                 {"max_tasks", 100'000}});
+                                 {"max_tasks", 100'000},
+                                 {"min_relief", 0}});
 }
 
 TEST_CASE("JSON says why a cgroup may lose one process only") {

@@ -179,6 +179,17 @@ TEST_CASE("The end of an earlier victim during a decision names nobody") {
     CHECK(describe(decision{record}) == "largest_leaf killed nobody, as memory came back");
 }
 
+TEST_CASE("A kill that would have freed too little names whom it spared, and the rule") {
+    auto record = without_a_kill(OOMX_RESULT_TOO_LITTLE);
+    record.min_relief = 20;
+    CHECK(describe(decision{record}) ==
+          "largest_leaf declined, as a kill would free less than min_relief; it would have killed "
+          "cgroup 42 (31.0 MiB), the highest score of 3 eligible");
+    CHECK_THAT(fmt::format("{}", decision{record}),
+               Catch::Matchers::EndsWith("2000 ms between kills, none for less than 20 "
+                                         "thousandths"));
+}
+
 TEST_CASE("An OOM of some nodes only is told as the reason not to act") {
     auto record = without_a_kill(OOMX_RESULT_CONSTRAINED);
     record.victim = 0;

@@ -17,6 +17,7 @@ TEST_CASE("The default rails enforce without an interval, and look at 10000 cgro
     CHECK(raw->max_processes == 1024);
     CHECK(raw->max_candidates == 10'000);
     CHECK(raw->max_tasks == 100'000);
+    CHECK(raw->min_relief == 0);
     CHECK(raw->mode == OOMX_ENFORCE);
 }
 
@@ -25,6 +26,7 @@ TEST_CASE("Rails reach the policy in nanoseconds") {
                            .max_processes = 3,
                            .max_candidates = 4,
                            .max_tasks = 5,
+                           .min_relief = 6,
                            .mode = oomx::mode::shadow}
                          .raw();
     REQUIRE(raw);
@@ -32,6 +34,7 @@ TEST_CASE("Rails reach the policy in nanoseconds") {
     CHECK(raw->max_processes == 3);
     CHECK(raw->max_candidates == 4);
     CHECK(raw->max_tasks == 5);
+    CHECK(raw->min_relief == 6);
     CHECK(raw->mode == OOMX_SHADOW);
 }
 
@@ -54,6 +57,14 @@ TEST_CASE("Rails under which nobody could be killed are refused") {
     CHECK(raw.error().code() == oomx::errc::invalid_argument);
     CHECK(raw.error().message() ==
           "rails.max_processes is 0: nobody could be killed; give one or more, or use shadow mode");
+}
+
+TEST_CASE("A kill cannot be asked to free more than there is") {
+    CHECK(rails{.min_relief = 1000}.raw());
+    const auto raw = rails{.min_relief = 1001}.raw();
+    REQUIRE(!raw);
+    CHECK(raw.error().code() == oomx::errc::invalid_argument);
+    CHECK(raw.error().message() == "rails.min_relief is 1001 thousandths; give 1000 or less");
 }
 
 TEST_CASE("Rails under which nobody could be looked at are refused") {

@@ -23,6 +23,8 @@ struct oomx_rails {
 	__u32 max_candidates;  /* cgroups one decision looks at, at most OOMX_CANDIDATES */
 	__u32 mode;	       /* enum oomx_mode */
 	__u32 max_tasks;       /* processes one decision looks at */
+	__u32 min_relief;      /* thousandths of what the scope may hold, at most 1000 */
+	__u32 reserved;
 };
 
 enum oomx_granularity {

@@ -42,6 +42,7 @@ enum oomx_result {
 	OOMX_RESULT_RELIEVED = 7,    /* would have killed or waited: memory came back */
 	OOMX_RESULT_SPARED = 8,	     /* would have killed: the rails spare that one */
 	OOMX_RESULT_CONSTRAINED = 9, /* not of a cgroup or the machine, but of some of its nodes */
+	OOMX_RESULT_TOO_LITTLE = 10, /* would have killed: it would free less than min_relief */
 };
 
 /* What the rails and the policy said of a cgroup. */
@@ -109,8 +110,10 @@ struct oomx_decision {
 	__s32 victim_pid; /* the process that was chosen, 0 where the cgroup was */
 	__u32 top_count;
 	__u32 spared_count;
-	__u32 max_tasks; /* of the rails, as they were */
-	__u32 tasks;	 /* processes that were looked at, the victim's twice or three times */
+	__u32 max_tasks;  /* of the rails, as they were */
+	__u32 tasks;	  /* processes that were looked at, the victim's twice or three times */
+	__u32 min_relief; /* of the rails, as they were */
+	__u32 reserved;
 	__u32 verdicts[OOMX_VERDICTS];	 /* how many cgroups each one was said of: all considered */
 	char victim_comm[OOMX_COMM_LEN]; /* of victim_pid */
 	char policy[OOMX_NAME_LEN];

@@ -37,6 +37,7 @@ struct oomx_look {
 	struct oomx_first first;
 	__u64 since;	  /* its oldest process started, ns */
 	__u64 shmem;	  /* that its processes have mapped, bytes: also those that must not die */
+	__u64 relief;	  /* what the end of the process to be killed gives back, bytes */
 	__u32 processes;  /* seen */
 	__u32 killable;	  /* of them */
 	__u32 unkillable; /* of them, by oom_score_adj */
@@ -57,6 +58,24 @@ static struct oomx_look oomx_look = {};
 
 /* Its cgroups. Those that find no room take the place of the last one if they hold more. */
 OOMX_SCRATCH static struct oomx_part oomx_parts[OOMX_PARTS] = {};
+
+/*
+ * What comes back when a process ends, bytes: its share of page cache the kernel takes back without
+ * a kill, and what it has in swap is no memory.
+ */
+static __always_inline __u64 oomx_held_by_process(const struct oomx_memory *m)
+{
+	return m->anon + m->shmem + m->page_tables;
+}
+
+/* As above, of a candidate: see struct oomx_candidate. Its processes have been looked at. */
+static __always_inline __u64 oomx_held_by_candidate(__u64 usage, __u64 file, __u64 shmem)
+{
+	const struct oomx_look *look = &oomx_look;
+
+	return oomx_over(oomx_without_cache(usage, file, shmem),
+			 look->asking ? 0 : oomx_over(shmem, look->shmem));
+}
 
 static __always_inline void oomx_look_at_first(struct task_struct *task)
 {
@@ -79,6 +98,8 @@ static __always_inline void oomx_look_at_first(struct task_struct *task)
 	if (score == first->score && first->pid &&
 	    (process.rss < first->rss || (process.rss == first->rss && process.pid > first->pid)))
 		return;
+	if (!oomx_course.named)
+		oomx_look.relief = oomx_held_by_process(m);
 	first->score = score;
 	first->rss = process.rss;
 	first->pid = process.pid;
@@ -138,6 +159,8 @@ __weak __noinline int oomx_look_at_process(struct task_struct *task __arg_truste
 		look->killable++;
 		if (!has_memory)
 			return 0;
+		if (oomx_course.named && task->tgid == oomx_course.named)
+			look->relief = oomx_held_by_process(m);
 		if (oomx_ranks_processes() || oomx_course.granularity == OOMX_PROCESS)
 			oomx_look_at_first(task);
 		return 0;

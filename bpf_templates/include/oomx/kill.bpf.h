@@ -169,6 +169,25 @@ static __always_inline bool oomx_is_too_soon(void)
 }
 
 /*
+ * Would the kill free less than the rails want? It is not known before how much comes back: this is
+ * what is held. If it is one of the victim that needs memory its end helps whatever it holds.
+ */
+static __always_inline bool oomx_is_too_little(struct mem_cgroup *victim)
+{
+	const struct oomx_look *look = &oomx_look;
+	__u64 least = oomx_course.scope_size / 1000 * oomx_rails()->min_relief;
+	__u64 file, shmem;
+
+	if (!least || look->asking)
+		return false;
+	if (oomx_record.granularity == OOMX_PROCESS && !look->groups)
+		return look->relief < least;
+	file = oomx_stat(victim, bpf_core_enum_value(enum node_stat_item, NR_FILE_PAGES));
+	shmem = oomx_stat(victim, bpf_core_enum_value(enum node_stat_item, NR_SHMEM));
+	return oomx_held_by_candidate(oomx_usage(victim), file, shmem) < least;
+}
+
+/*
  * What the rails say of a victim that was chosen. If it may lose one process only it is looked at
  * once more for which one: that is not known where candidates die whole.
  */
@@ -208,6 +227,7 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 		victim = group;
 
 	oomx_course.tasks = oomx_course.cgroups = 0;
+	oomx_course.named = pid;
 	oomx_look_at_scope(scope->root); /* user space may have said more meanwhile */
 	verdict = oomx_judge_victim(victim);
 	if (oomx_course.dying)
@@ -232,6 +252,8 @@ static __always_inline bool oomx_kill_is_due(struct oomx_scope *scope, struct me
 		r->result = OOMX_RESULT_SPARED;
 	else if (oomx_relieved(scope))
 		r->result = OOMX_RESULT_RELIEVED;
+	else if (oomx_is_too_little(victim))
+		r->result = OOMX_RESULT_TOO_LITTLE;
 	else if (rails->mode != OOMX_ENFORCE)
 		r->result = OOMX_RESULT_SHADOW;
 	else if (oomx_is_too_soon())

@@ -62,6 +62,7 @@ static __always_inline void oomx_begin(struct oomx_scope *scope, const char *pol
 	r->max_candidates = rails->max_candidates;
 	r->mode = rails->mode;
 	r->max_tasks = rails->max_tasks;
+	r->min_relief = rails->min_relief;
 	__builtin_memcpy(r->policy, policy, name_len);
 
 	__builtin_memset(&oomx_course, 0, sizeof(oomx_course));
@@ -106,10 +107,10 @@ static __always_inline bool oomx_must_choose(struct oomx_scope *scope, int *outc
 	oomx_look_at_scope(scope->root);
 	if (root->css.cgroup->root->flags & CGRP_ROOT_MEMORY_RECURSIVE_PROT)
 		oomx_course.recursive = 1;
-	if (oomx_reads(OOMX_READ_GAIN))
+	if (oomx_reads(OOMX_READ_GAIN) || oomx_rails()->min_relief)
 		oomx_course.asking = oomx_home_of(bpf_get_current_task_btf());
 	/* Statistics below are up to two seconds old otherwise. */
-	if (oomx_reads(OOMX_READ_STAT))
+	if (oomx_reads(OOMX_READ_STAT) || oomx_rails()->min_relief)
 		bpf_mem_cgroup_flush_stats(scope->root);
 	return true;
 }

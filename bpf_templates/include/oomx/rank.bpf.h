@@ -57,8 +57,7 @@ static __always_inline void oomx_read(struct oomx_candidate *c, struct mem_cgrou
 	if (reads & OOMX_READ_SHMEM)
 		c->shmem = shmem;
 	if (reads & OOMX_READ_GAIN)
-		c->gain = oomx_over(oomx_without_cache(listed->usage, file, shmem),
-				    look->asking ? 0 : oomx_over(shmem, look->shmem));
+		c->gain = oomx_held_by_candidate(listed->usage, file, shmem);
 	if (reads & OOMX_READ_KERNEL)
 		c->kernel = oomx_stat(memcg, bpf_core_enum_value(enum memcg_stat_item, MEMCG_KMEM));
 	if (reads & OOMX_READ_SWAP)

@@ -36,6 +36,7 @@ struct oomx_course {
 	__u32 walking;			   /* 1: the walk goes on */
 	__u32 cgroups;			   /* that the list of candidates was made of */
 	__u32 tasks;			   /* that were looked at in this walk */
+	__s32 named; /* pid of the process that the policy names itself, or 0 */
 };
 
 static struct oomx_course oomx_course = {};
