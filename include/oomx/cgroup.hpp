@@ -74,7 +74,8 @@ public:
     /// Takes over a directory that was opened elsewhere, without a check that it is a cgroup: one
     /// that was handed over a socket, or a made-up tree in a test. `path` is for messages.
     ///
-    /// Error: system.
+    /// Errors: system; not_a_cgroup for the topmost directory of another filesystem, which has the
+    /// number of the root cgroup.
     [[nodiscard]] static result<cgroup> adopt(unique_fd directory, std::filesystem::path path);
 
     // --- which one it is ---
@@ -251,7 +252,15 @@ inline result<cgroup> cgroup::adopt(unique_fd directory, std::filesystem::path p
     if (::fstat(directory.native_handle(), &status) != 0) {
         return failure(errc::system, errno, fmt::format("read the id of cgroup {}", path.native()));
     }
-    return cgroup{std::move(directory), std::move(path), cgroup_id{status.st_ino}};
+    const cgroup_id id{status.st_ino};
+    // Other filesystems number their topmost directory so, too, and the root is the whole system.
+    if (id == root_cgroup) {
+        if (auto checked = require_cgroup2(directory.native_handle()); !checked) {
+            return within(result<cgroup>{pass_on(std::move(checked))},
+                          [&] { return fmt::format("adopt cgroup {}", path.native()); });
+        }
+    }
+    return cgroup{std::move(directory), std::move(path), id};
 }
 
 inline result<cgroup> cgroup::open_directory(const std::filesystem::path& path) {

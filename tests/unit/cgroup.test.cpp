@@ -205,6 +205,17 @@ TEST_CASE("A descriptor that is no open one cannot be adopted") {
     CHECK(refused(cgroup::adopt(oomx::unique_fd{}, "nothing")) == errc::system);
 }
 
+TEST_CASE("The topmost directory of another filesystem is not taken for the root cgroup") {
+    oomx::unique_fd proc{::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    struct stat status{};
+    REQUIRE(::fstat(proc.native_handle(), &status) == 0);
+    REQUIRE(status.st_ino == 1);
+    const auto adopted = cgroup::adopt(std::move(proc), "/proc");
+    REQUIRE(!adopted);
+    CHECK(adopted.error().code() == errc::not_a_cgroup);
+    CHECK(adopted.error().message().starts_with("adopt cgroup /proc: it is no cgroup directory; "));
+}
+
 TEST_CASE("A child is opened by its name or by its way from here") {
     const fake_cgroup tree;
     tree.add("batch.slice/job1");
