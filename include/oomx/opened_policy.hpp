@@ -78,13 +78,17 @@ private:
 
     explicit opened_policy(object opened) : object_{std::move(opened)} {}
 
+    [[nodiscard]] static error spent() {
+        return {errc::invalid_argument, "it has been loaded already", "open it anew"};
+    }
+
     [[nodiscard]] result<void> write_config(const typename P::options& options) {
         auto config = P::configure(options);
         if (!config) {
             return pass_on(std::move(config));
         }
         if (native_handle() == nullptr) {
-            return failure(errc::invalid_argument, "it has been loaded already", "open it anew");
+            return failure(spent());
         }
         auto& configs = native_handle()->data_oomx->oomx_configs;
         configs[first_generation % std::size(configs)] = *config;
@@ -93,6 +97,9 @@ private:
     }
 
     [[nodiscard]] result<loaded_policy<P>> verify() && {
+        if (native_handle() == nullptr) {
+            return failure(spent());
+        }
         if (!configured_) {
             if (auto configured = write_config({}); !configured) {
                 return pass_on(std::move(configured));

@@ -43,8 +43,12 @@ public:
     }
 
     /// Hands it to the kernel. Errors: not_permitted; rejected with the verifier's log, or with
-    /// libbpf's messages where libbpf gave up before the verifier.
+    /// libbpf's messages where libbpf gave up before the verifier; invalid_argument if it has been
+    /// handed over before, or moved from.
     [[nodiscard]] result<void> load() {
+        if (!log_) {
+            return failure(errc::invalid_argument, "it has been loaded already", "open it anew");
+        }
         const libbpf_messages messages;
         const int failed = Skeleton::load(skeleton_.get());
         const auto log = std::exchange(log_, nullptr); // of no use after this
