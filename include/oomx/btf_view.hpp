@@ -9,10 +9,14 @@
 #include <string_view>
 #include <utility>
 
+#include <fcntl.h>
+
 #include <bpf/btf.h>
+#include <fmt/format.h>
 
 #include <oomx/bpf/libbpf_messages.hpp>
 #include <oomx/result.hpp>
+#include <oomx/unique_fd.hpp>
 
 namespace oomx {
 
@@ -109,14 +113,13 @@ struct btf_function {
 /// Thread-safe but for moves; the running kernel's are read into memory, and no descriptor stays.
 class btf_view {
 public:
-    /// Those of the running kernel. Error: unsupported where it carries none.
+    /// Those of the running kernel. Errors: unsupported where it carries none; not_permitted,
+    /// exhausted (descriptors, memory), malformed and system say nothing of the kernel.
     [[nodiscard]] static result<btf_view> kernel() {
         const bpf::libbpf_messages messages; // else libbpf prints
         btf* const types = btf__load_vmlinux_btf();
         if (types == nullptr) {
-            return failure(error{errc::unsupported, errno, "/sys/kernel/btf/vmlinux cannot be read",
-                                 "run a kernel built with CONFIG_DEBUG_INFO_BTF=y"}
-                               .within("read the kernel's types"));
+            return failure(why_unreadable().within("read the kernel's types"));
         }
         return btf_view{types};
     }
@@ -154,6 +157,32 @@ private:
     };
 
     explicit btf_view(btf* types) : types_{types} {}
+
+    /// libbpf does not tell: it ends with ESRCH, whatever it was.
+    [[nodiscard]] static error why_unreadable() {
+        constexpr const char* file = "/sys/kernel/btf/vmlinux";
+        const unique_fd opened{::open(file, O_RDONLY | O_CLOEXEC)};
+        const int cause = opened ? 0 : errno;
+        switch (cause) {
+        case 0:
+            return {errc::malformed, fmt::format("{} cannot be parsed", file),
+                    "use a newer libbpf, or give the process more memory"};
+        case ENOENT:
+            return {errc::unsupported, cause, fmt::format("{} is not there", file),
+                    "run a kernel built with CONFIG_DEBUG_INFO_BTF=y, and mount /sys"};
+        case EMFILE:
+        case ENFILE:
+            return {errc::exhausted, cause, "no file descriptor is left", "raise RLIMIT_NOFILE"};
+        case ENOMEM:
+            return {errc::exhausted, cause, "no memory is left"};
+        case EACCES:
+        case EPERM:
+            return {errc::not_permitted, cause, fmt::format("{} cannot be read", file),
+                    "run as root"};
+        default:
+            return {errc::system, cause, fmt::format("{} cannot be read", file)};
+        }
+    }
 
     [[nodiscard]] std::optional<std::uint32_t> find(const std::string& name,
                                                     std::uint32_t kind) const {

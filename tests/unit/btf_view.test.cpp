@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include <sys/resource.h>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "support/btf_fixture.hpp"
@@ -175,4 +177,19 @@ TEST_CASE("A typedef is found by its name, and nothing else is one") {
     const auto kernel = types.take();
     CHECK(kernel.has_typedef("btf_trace_psi_avgs_work"));
     CHECK(!kernel.has_typedef("int"));
+}
+
+TEST_CASE("Without a file descriptor left nothing is known of the kernel's types") {
+    rlimit limits{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limits) == 0);
+    const rlimit none{0, limits.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+
+    const auto kernel = oomx::btf_view::kernel();
+
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limits) == 0);
+    REQUIRE_FALSE(kernel);
+    CHECK(kernel.error().code() == oomx::errc::exhausted);
+    CHECK(kernel.error().message() ==
+          "read the kernel's types: no file descriptor is left (EMFILE); raise RLIMIT_NOFILE");
 }
