@@ -49,8 +49,8 @@ public:
         return events{std::move(ring), std::move(control), std::move(policy), std::move(both)};
     }
 
-    /// Waits until there is an event or the time is up and hands over all there are. `receive` is
-    /// called as decode() says.
+    /// Waits until there is an event or the time is up, for ever if that is negative, and hands
+    /// over all there are. `receive` is called as decode() says.
     ///
     /// Returns how many there were; 0 also when a signal ended the wait. Error: malformed for an
     /// event of another version; the events after it are handed over all the same.
@@ -64,7 +64,7 @@ public:
         };
         if (both_) {
             epoll_event readable{};
-            ::epoll_wait(both_.native_handle(), &readable, 1, static_cast<int>(timeout.count()));
+            ::epoll_wait(both_.native_handle(), &readable, 1, bpf::poll_timeout(timeout));
             timeout = std::chrono::milliseconds{0};
         }
         auto count = ring_.poll(timeout, take);

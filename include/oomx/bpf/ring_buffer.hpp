@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -14,6 +16,14 @@
 #include <oomx/result.hpp>
 
 namespace oomx::bpf {
+
+/// As poll() and its like take it: what is too long for them is as long as they can wait, and a
+/// negative time has no end.
+[[nodiscard]] constexpr int poll_timeout(std::chrono::milliseconds timeout) {
+    constexpr std::chrono::milliseconds longest{std::numeric_limits<int>::max()};
+    constexpr std::chrono::milliseconds endless{-1};
+    return static_cast<int>(std::clamp(timeout, endless, longest).count());
+}
 
 /// The reading end of a BPF ring buffer map. Keeps the map alive; one thread at a time.
 class [[nodiscard]] ring_buffer {
@@ -39,7 +49,7 @@ public:
             (*static_cast<Receiver*>(target))(record);
         };
         sink_->target = &receiver;
-        const int count = ::ring_buffer__poll(ring_.get(), static_cast<int>(timeout.count()));
+        const int count = ::ring_buffer__poll(ring_.get(), poll_timeout(timeout));
         *sink_ = {};
         if (count < 0 && count != -EINTR) {
             return failure(error{errc::system, -count, "refused"}.within("poll the ring buffer"));
