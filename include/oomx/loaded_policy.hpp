@@ -10,7 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -27,6 +26,7 @@
 #include <oomx/counters.hpp>
 #include <oomx/events.hpp>
 #include <oomx/exemption.hpp>
+#include <oomx/live_fields.hpp>
 #include <oomx/policy.hpp>
 #include <oomx/preference.hpp>
 #include <oomx/result.hpp>
@@ -251,11 +251,8 @@ private:
         }
         const std::scoped_lock lock{state_->writing};
         const auto now = generation();
-        if (!same_but_for_live(*slot(now), *next)) {
-            return failure(
-                errc::invalid_argument, "a field that is fixed at load would change",
-                "load the policy with these options and let attachment::replace() put it "
-                "in the place of this one");
+        if (auto checked = check_live_fields<P>(*slot(now), *next); !checked) {
+            return checked;
         }
         std::memcpy(slot(now + 1), &*next, sizeof *next);
         __atomic_store_n(&control().generation, now + 1, __ATOMIC_RELEASE);
@@ -294,16 +291,6 @@ private:
             }
         }
         return dropped;
-    }
-
-    [[nodiscard]] static bool same_but_for_live(typename P::config a, typename P::config b) {
-        std::apply(
-            [&](auto... live) {
-                ((a.*live = {}), ...);
-                ((b.*live = {}), ...);
-            },
-            P::live);
-        return std::memcmp(&a, &b, sizeof a) == 0;
     }
 
     std::shared_ptr<state> state_;

@@ -63,6 +63,7 @@
 #include <oomx/declaration_text.hpp>
 #include <oomx/decode.hpp>
 #include <oomx/events.hpp>
+#include <oomx/live_fields.hpp>
 #include <oomx/load.hpp>
 #include <oomx/loaded_policy.hpp>
 #include <oomx/opened_policy.hpp>

@@ -11,12 +11,14 @@
 #include <oomx/policies/largest_leaf.hpp>
 
 #include "careless.hpp"
+#include "vm/bpf/policies.hpp"
 
 using namespace oomx::literals;
 using namespace oomx::native;
 using oomx::errc;
 using oomx::policies::largest_leaf;
 using oomx::test::careless;
+using oomx::test::echo;
 
 namespace {
 
@@ -89,6 +91,18 @@ TEST_CASE("A policy is reconfigured between two decisions, and its records say s
     CHECK(decisions[1].generation() == 2);
     CHECK(policy.reconfigure({.rails = {.max_processes = 0}}).error().code() ==
           errc::invalid_argument);
+}
+
+TEST_CASE("A field that is fixed at load is not reconfigured, and the policy goes by what it had") {
+    auto policy = make<echo>({.field = OOMX_ECHO_USAGE});
+    REQUIRE(policy.reconfigure({.field = OOMX_ECHO_ANON}));
+    const auto refused =
+        policy.reconfigure({.field = OOMX_ECHO_FILE, .rails = {.max_processes = 7}});
+    REQUIRE_FALSE(refused);
+    CHECK(
+        refused.error().message() ==
+        "reconfigure native policy 'echo': a field that is fixed at load would change; load the "
+        "policy with these options and let attachment::replace() put it in the place of this one");
 }
 
 TEST_CASE("Records beyond the room for them are lost and counted") {

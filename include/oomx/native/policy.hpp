@@ -21,6 +21,7 @@
 #include <oomx/decision.h>
 #include <oomx/decode.hpp>
 #include <oomx/ids.hpp>
+#include <oomx/live_fields.hpp>
 #include <oomx/native/kernel_types.hpp>
 #include <oomx/native/model.hpp>
 #include <oomx/native/object.hpp>
@@ -239,24 +240,39 @@ public:
                       [] { return fmt::format("make native policy '{}'", P::name); });
     }
 
-    /// Gives it other options, as loaded_policy::reconfigure() does. Error: invalid_argument; what
-    /// it goes by is then what it was.
-    [[nodiscard]] result<void> reconfigure(const typename P::options& options) {
-        auto config = P::configure(options);
-        if (!config) {
-            return within(result<void>{pass_on(std::move(config))},
-                          [] { return fmt::format("reconfigure native policy '{}'", P::name); });
-        }
-        put_in_force(*config);
-        return {};
+    /// Gives it other options, as loaded_policy::reconfigure() does. Error: invalid_argument if the
+    /// options are, or if they change a field that P::live lacks; what it goes by is then what it
+    /// was.
+    [[nodiscard]] result<void> reconfigure(const typename P::options& options)
+        requires requires { P::live; }
+    {
+        return within(change(options),
+                      [] { return fmt::format("reconfigure native policy '{}'", P::name); });
     }
 
 private:
     using instance::instance;
 
-    void put_in_force(const typename P::config& config) {
+    [[nodiscard]] result<void> change(const typename P::options& options) {
+        auto config = P::configure(options);
+        if (!config) {
+            return pass_on(std::move(config));
+        }
+        const auto generation = in_state(code().control)->generation;
+        if (auto checked = check_live_fields<P>(slot(generation), *config); !checked) {
+            return checked;
+        }
+        put_in_force(*config);
+        return {};
+    }
+
+    [[nodiscard]] typename P::config& slot(std::uint64_t generation) {
         auto* const configs = in_state(static_cast<typename P::config*>(code().configs));
-        configs[++in_state(code().control)->generation % code().config_slots] = config;
+        return configs[generation % code().config_slots];
+    }
+
+    void put_in_force(const typename P::config& config) {
+        slot(++in_state(code().control)->generation) = config;
     }
 
     [[nodiscard]] static result<policy> configured(const typename P::options& options) {
