@@ -53,7 +53,9 @@ public:
     /// over all there are. `receive` is called as decode() says.
     ///
     /// Returns how many there were; 0 also when a signal ended the wait. Error: malformed for an
-    /// event of another version; the events after it are handed over all the same.
+    /// event of another version; the events after it are handed over all the same. busy, from
+    /// within `receive`. An exception of `receive` ends the call and reaches the caller: that event
+    /// counts as handed over, those after it come next time.
     template <typename Receive>
     [[nodiscard]] result<std::size_t> poll(std::chrono::milliseconds timeout, Receive&& receive) {
         result<void> decoded;

@@ -2,6 +2,9 @@
 #include <oomx/native/policy.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -103,6 +106,26 @@ TEST_CASE("A field that is fixed at load is not reconfigured, and the policy goe
         refused.error().message() ==
         "reconfigure native policy 'echo': a field that is fixed at load would change; load the "
         "policy with these options and let attachment::replace() put it in the place of this one");
+}
+
+TEST_CASE(
+    "A receiver's exception reaches who drains, and the records after that one come next time") {
+    auto policy = make<largest_leaf>();
+    for (int i = 0; i < 3; ++i) {
+        std::uint64_t record = 0;
+        REQUIRE(policy.output(&record, sizeof record) == 0);
+    }
+    int seen = 0;
+    const auto throws_at_the_second = [&](std::span<const std::byte>) {
+        if (++seen == 2) {
+            throw std::runtime_error{"enough"};
+        }
+    };
+
+    CHECK_THROWS_AS(policy.drain_raw(throws_at_the_second), std::runtime_error);
+
+    CHECK(policy.drain_raw(throws_at_the_second) == 1);
+    CHECK(seen == 3);
 }
 
 TEST_CASE("Records beyond the room for them are lost and counted") {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <span>
@@ -42,15 +43,27 @@ public:
     }
 
     /// Waits until there is a record or the time is up, hands over every one that is there, oldest
-    /// first, as a span valid during the call, and returns how many there were.
+    /// first, as a span valid during the call, and returns how many there were. An exception of the
+    /// receiver ends the call and reaches the caller; that record counts as handed over, those
+    /// after it come next time.
+    ///
+    /// Errors: busy, from within a receiver; system.
     template <typename Receiver>
     [[nodiscard]] result<std::size_t> poll(std::chrono::milliseconds timeout, Receiver receiver) {
+        if (sink_->function != nullptr) {
+            return failure(
+                error{errc::busy, "its receiver has not returned", "poll when it has"}.within(
+                    "poll the ring buffer"));
+        }
         sink_->function = [](void* target, std::span<const std::byte> record) {
             (*static_cast<Receiver*>(target))(record);
         };
         sink_->target = &receiver;
         const int count = ::ring_buffer__poll(ring_.get(), poll_timeout(timeout));
-        *sink_ = {};
+        const auto thrown = std::exchange(*sink_, {}).thrown;
+        if (thrown) {
+            std::rethrow_exception(thrown);
+        }
         if (count < 0 && count != -EINTR) {
             return failure(error{errc::system, -count, "refused"}.within("poll the ring buffer"));
         }
@@ -64,6 +77,7 @@ private:
     struct handler {
         void (*function)(void*, std::span<const std::byte>) = nullptr;
         void* target = nullptr;
+        std::exception_ptr thrown{};
     };
 
     struct release {
@@ -75,8 +89,18 @@ private:
 
     // Called from C: an exception must not leave it.
     static int deliver(void* sink, void* data, std::size_t size) noexcept {
-        const auto* const to = static_cast<handler*>(sink);
-        to->function(to->target, {static_cast<const std::byte*>(data), size});
+        auto* const to = static_cast<handler*>(sink);
+        const std::span record{static_cast<const std::byte*>(data), size};
+#ifdef __cpp_exceptions
+        try {
+            to->function(to->target, record);
+        } catch (...) {
+            to->thrown = std::current_exception();
+            return -ECANCELED;
+        }
+#else
+        to->function(to->target, record);
+#endif
         return 0;
     }
 

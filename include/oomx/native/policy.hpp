@@ -52,7 +52,8 @@ public:
     }
 
     /// Hands over the records since the last time, as events::drain() does: how many. Error:
-    /// malformed, for the first that cannot be read; the others are handed over all the same.
+    /// malformed, for the first that cannot be read; the others are handed over all the same. An
+    /// exception of `receive` ends the call; the records after that one come next time.
     template <typename Receive>
     [[nodiscard]] result<std::size_t> drain(Receive&& receive) {
         result<void> decoded;
@@ -71,14 +72,14 @@ public:
     template <typename Receive>
     std::size_t drain_raw(Receive&& receive) {
         std::size_t count = 0;
-        for (std::size_t at = 0; at < used_; ++count) {
+        for (; read_ < used_; ++count) {
             std::uint64_t size = 0;
-            std::memcpy(&size, records_.get() + at, sizeof size);
-            at += sizeof size;
-            receive(std::span<const std::byte>{records_.get() + at, size});
-            at += padded(size);
+            std::memcpy(&size, records_.get() + read_, sizeof size);
+            const std::span<const std::byte> record{records_.get() + read_ + sizeof size, size};
+            read_ += sizeof size + padded(size);
+            receive(record);
         }
-        used_ = 0;
+        used_ = read_ = 0;
         return count;
     }
 
@@ -222,6 +223,7 @@ private:
     std::unique_ptr<std::byte[]> records_ =
         std::make_unique_for_overwrite<std::byte[]>(record_room);
     std::size_t used_ = 0;
+    std::size_t read_ = 0; // of those
     std::unordered_map<std::uint64_t, oomx_preference> preferences_;
     std::weak_ptr<const char> model_; // the last one it was asked about
 };
