@@ -57,6 +57,11 @@ void cg_enter(const char *cg, pid_t pid);
 pid_t hog(const char *cg, size_t bytes, int oom_score_adj);
 /* The same, but does not wait; it goes on by itself. */
 pid_t hog_start(const char *cg, size_t bytes, int oom_score_adj);
+/*
+ * From now on memory statistics change all the time. A handler that spins gives its processor away only where there is
+ * something to flush; without that no RCU grace period ends before the handler does.
+ */
+void keep_statistics_moving(void);
 bool alive(pid_t pid);
 /* Reap it; the signal that ended it, or -1. Fails after a minute. */
 int wait_signal(pid_t pid);

@@ -330,6 +330,7 @@ static pid_t asker_of_relieved_oom(void)
 
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->action = SPIN;
+	keep_statistics_moving();
 	asker = hog_start(cg, 6 * MIB, 0);
 	CHECK(wait_for(&t.a->calls, 1, 20000));
 	kill_and_reap(other);
@@ -746,6 +747,7 @@ static bool makes_cgroup_meanwhile(void)
 
 	ops_attach(t.obj, "ops_a", cg);
 	t.a->action = SPIN;
+	keep_statistics_moving();
 	cg_remove(cg);
 	CHECK(wait_for(&t.a->offline_calls, 1, 10000));
 	pid = fork();

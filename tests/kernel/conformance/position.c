@@ -164,6 +164,7 @@ void test_oom_slow(void)
 
 	ops_attach(t.obj, "ops_a", slow);
 	t.a->action = SPIN;
+	keep_statistics_moving();
 	asker = hog_start(slow, 15 * MIB, 0);
 	CHECK(wait_for(&t.a->calls, 1, 20000));
 	waiting = hog_start(other, 15 * MIB, 0);

@@ -169,6 +169,7 @@ static struct oom_test hold_oom_lock(void)
 
 	ops_attach(o.obj, "ops_a", cg);
 	o.a->action = SPIN;
+	keep_statistics_moving();
 	hog_start(cg, 5 * MIB, 0);
 	if (!wait_for(&o.a->calls, 1, 20000))
 		FAIL("cause an OOM: the handler was not called");
