@@ -23,7 +23,8 @@ namespace oomx::test {
 /// What the kernel has logged since this was made.
 ///
 /// The kernel leaves out the report of an OOM kill once there were ten within five seconds (oom_rs
-/// in mm/oom_kill.c). So that none is missing, making this waits until there were few enough.
+/// in mm/oom_kill.c), but for one line. So that none is missing, making this waits until there were
+/// few enough kills; or requests for one, which the posted series reports as well.
 class kernel_log {
 public:
     kernel_log() : device_{::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)} {
@@ -82,14 +83,15 @@ private:
 
     void wait_until_reports_are_complete() {
         constexpr std::size_t few = 5;
-        std::vector<microseconds> reports;
+        std::vector<microseconds> kills;
         for (std::string line = next(); !line.empty(); line = next()) {
-            if (line.find("invoked oom-killer") != std::string::npos) {
-                reports.push_back(time_of(line));
+            if (line.find("Killed process") != std::string::npos ||
+                line.find("is already exiting") != std::string::npos) {
+                kills.push_back(time_of(line));
             }
         }
-        if (reports.size() > few) {
-            const auto free = reports[reports.size() - few - 1] + std::chrono::seconds{6};
+        if (kills.size() > few) {
+            const auto free = kills[kills.size() - few - 1] + std::chrono::seconds{6};
             if (const auto left = free - now(); left > microseconds::zero()) {
                 ::poll(nullptr, 0, static_cast<int>(left.count() / 1000) + 1);
             }
